@@ -1,0 +1,3 @@
+from handseg.cli import main
+
+main()

@@ -1,0 +1,51 @@
+"""The command line: one file per command, imported only when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from handseg import __version__
+from handseg.errors import HandsegError
+
+COMMANDS = {
+    "data": "Prepare, check and split datasets.",
+    "evaluate": "Score a model on labelled images.",
+    "export": "Turn a trained checkpoint into an ONNX or TorchScript file.",
+    "models": "List the packaged models and their cards.",
+    "predict": "Write hand masks for images and folders.",
+    "train": "Train a model of your own.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when it is called; the list above is enough for --help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"handseg.cli.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Turn a user's mistake into one line on stderr and exit status 1."""
+        try:
+            return super().invoke(ctx)
+        except HandsegError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="handseg")
+def main() -> None:
+    """Pixel-accurate hand masks from any camera."""

@@ -1,0 +1,120 @@
+"""handseg evaluate: score a model on labelled images."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from handseg.card import LabelPolicy
+from handseg.cli import options
+from handseg.errors import DataError
+
+
+@click.command(name="evaluate")
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the scores to this file.")
+@click.option("--split", type=click.Path(path_type=Path), help="A split file; score only one side of it.")
+@click.option("--subset", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
+@click.option("--report", type=click.Path(path_type=Path), help="Folder for gallery.png and precision_recall.png.")
+@options.model
+@options.engine
+@options.policy
+@options.threshold
+@options.threads
+def command(
+    data: tuple[Path, ...],
+    json_path: Path | None,
+    split: Path | None,
+    subset: Any,
+    report: Path | None,
+    model: str,
+    engine: str | None,
+    policy: LabelPolicy,
+    threshold: float | None,
+    threads: int | None,
+) -> None:
+    """Score a model on labelled images, at the labels' own resolution.
+
+    Each DATA is a folder with images/ and masks/, or an EgoHands root. --model also takes a .ckpt of a run.
+    `pixel` scores pool the counts over all pixels, `image` scores are means over images, both of the hand
+    class; `two_class_miou` averages the background in. Intervals: 95 %, bootstrap over sessions.
+    """
+    from handseg.data import Split, read_dataset
+    from handseg.evaluation import evaluate
+
+    segmenter = open_segmenter(model, engine, threads, policy, threshold)
+    samples = [s for root in data for s in read_dataset(root, policy)]
+    if split is not None:
+        samples = Split.load(split).select(samples, subset)
+    if not samples:
+        raise DataError(f"{split}: its {subset} side is empty; choose another --subset")
+
+    def progress(items: Any) -> Any:
+        with click.progressbar(
+            items, label="evaluate", file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True
+        ) as bar:
+            yield from bar
+
+    evaluation = evaluate(segmenter, samples, progress)
+    result = evaluation.report(model)
+    if split is not None:
+        result["protocol"] = Split.load(split).protocol
+    text = json.dumps(result, indent=1) + "\n"
+    if json_path is not None:
+        from handseg.image import write_atomically
+
+        write_atomically(json_path, lambda file: file.write(text.encode()))
+    if report is not None:
+        from handseg.evaluation.pictures import gallery, precision_recall_curve
+
+        gallery(evaluation, segmenter, report / "gallery.png")
+        precision_recall_curve(evaluation, report / "precision_recall.png")
+    click.echo(table(result))
+
+
+def open_segmenter(
+    model: str, engine: str | None, threads: int | None, policy: LabelPolicy, threshold: float | None
+) -> Any:
+    """A Segmenter for a packaged model, a model file, or a checkpoint."""
+    from handseg.segmenter import Segmenter, load
+
+    if not model.endswith(".ckpt"):
+        return load(model, engine=engine, threads=threads, policy=policy, threshold=threshold)
+    try:
+        from handseg.training.engine import CheckpointEngine
+    except ImportError as error:
+        from handseg.errors import MissingExtraError
+
+        raise MissingExtraError("Evaluating a checkpoint", "train") from error
+    return Segmenter(CheckpointEngine(Path(model)), policy=policy, threshold=threshold)
+
+
+def table(result: dict[str, Any]) -> str:
+    """The scores as text, each kind of mean named."""
+
+    def span(interval: list[float]) -> str:
+        return f"{interval[0]:.3f} to {interval[1]:.3f}"
+
+    interval = result["interval_95"]
+    leaky = " (leaky: frames of one video on both sides)" if result.get("protocol") == "random-frame" else ""
+    lines = [
+        f"{result['model']}: {result['n_images']} images, {result['n_sessions']} sessions"
+        + (f", {result['protocol']}{leaky}" if "protocol" in result else ""),
+        " threshold  precision   recall       F1      IoU  image IoU  2-class mIoU",
+    ]
+    at = {str(result["threshold"]): result, **result["at_threshold"]}
+    for threshold, s in sorted(at.items()):
+        p = s["pixel"]
+        lines.append(
+            f"{float(threshold):>10.3f} {p['precision']:>10.4f} {p['recall']:>8.4f} {p['f1']:>8.4f} {p['iou']:>8.4f} "
+            f"{s['image']['iou']:>10.4f} {s['two_class_miou']:>13.4f}"
+        )
+    lines.append(
+        f"95 % interval at {result['threshold']:.3f}: pixel F1 {span(interval['pixel_f1'])}, "
+        f"image IoU {span(interval['image_iou'])}"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,25 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import click
+
+from handseg.card import LABEL_POLICIES
+
+model = click.option(
+    "--model", "-m", default="default", show_default=True, help="Packaged model's name, or a model file."
+)
+engine = click.option(
+    "--engine", type=click.Choice(["onnxruntime", "torchscript"]), help="Default: by the model file's suffix."
+)
+policy = click.option(
+    "--policy",
+    type=click.Choice(LABEL_POLICIES),
+    default="hand",
+    show_default=True,
+    help="What counts as foreground: the hand up to the wrist, or with the bare forearm.",
+)
+threshold = click.option(
+    "--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Default: the model's own."
+)
+threads = click.option("--threads", type=click.IntRange(1), help="Default: all cores.")

@@ -1,0 +1,95 @@
+"""handseg train: a model of your own."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from handseg.errors import MissingExtraError, TrainingError
+
+
+@click.command(name="train")
+@click.option("--recipe", default="default", show_default=True, help="A packaged recipe's name, or a TOML file.")
+@click.option(
+    "--data",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder labelled hand, cut at the wrist; may be given again.",
+)
+@click.option(
+    "--forearm-data",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder labelled hand and bare forearm; may be given again. Always trained on, never split.",
+)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("--split", type=click.Path(path_type=Path), help="A split file; default: a new one, kept in the run.")
+@click.option(
+    "--protocol",
+    type=click.Choice(["session-disjoint", "random-frame"]),
+    default="session-disjoint",
+    show_default=True,
+    help="How to split, where no split file is given.",
+)
+@click.option("--resume", is_flag=True, help="Continue exactly where the run in OUTPUT stands.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's.")
+@click.option("--accelerator", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
+@click.option(
+    "--devices",
+    type=click.IntRange(0),
+    default=0,
+    help="Processes a machine (DDP). Default: all GPUs, or one CPU process.",
+)
+@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines (DDP).")
+@click.option("--threads", type=click.IntRange(0), default=0, help="Of torch. Default: all cores.")
+@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Data loading processes.")
+def command(
+    recipe: str,
+    data: tuple[Path, ...],
+    forearm_data: tuple[Path, ...],
+    output: Path,
+    split: Path | None,
+    protocol: Any,
+    resume: bool,
+    epochs: int | None,
+    **settings: Any,
+) -> None:
+    """Train a model on EgoHands roots, or folders with images/ and masks/.
+
+    OUTPUT gets split.json, last.ckpt, best.ckpt, curves.csv and curves.png.
+    """
+    try:
+        from handseg.training.fit import FitOptions, fit
+        from handseg.training.recipe import Recipe
+    except ImportError as error:
+        raise MissingExtraError("Training", "train") from error
+    from handseg.data import Split, read_dataset
+    from handseg.data.splits import make_split
+
+    chosen = Recipe.load(recipe)
+    if epochs is not None:
+        chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, epochs=epochs))
+    samples = [s for root in data for s in read_dataset(root)]
+    forearm = [s for root in forearm_data for s in read_dataset(root, "hand+forearm")]
+    kept = output / "split.json"
+    if split is None and kept.is_file():
+        split = kept
+    if split is None and resume:
+        raise TrainingError(f"{kept}: nothing to resume; start the run without --resume")
+    sides = Split.load(split) if split else make_split(samples, protocol, seed=settings["seed"])
+    sides.save(kept)
+    train, val = sides.select(samples, "train"), sides.select(samples, "val")
+    click.echo(
+        f"{chosen.name}: {len(train)} images to train on, {len(forearm)} with forearms, {len(val)} to validate, "
+        f"{len(sides.test)} kept for testing ({sides.protocol})",
+        err=True,
+    )
+    options = FitOptions(progress=sys.stderr.isatty(), **settings)
+    checkpoint = fit(chosen, [*train, *forearm], val, output, options, resume=resume)
+    click.echo(f"{checkpoint}")

@@ -1,0 +1,206 @@
+"""Augmentation: one geometric warp, then occluders, then what light, lens, sensor and codec do.
+
+Written on OpenCV rather than taken from a library: the maintained one that fits is AGPL, and the others cost
+3 to 10 times as much a CPU image (`benchmarks/augmentation.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, log, sqrt
+
+import cv2
+import numpy as np
+
+cv2.setNumThreads(1)  # data loading runs beside training; OpenCV's own threads would fight it
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How strongly to vary an image; a probability of 0 switches a part off.
+
+    flip: probability of a left-right flip. zoom: range of the factor on the size at which the whole image
+    would have the input's area. rotate: largest angle in degrees. upside_down: probability of any angle
+    instead. shear: largest, as a fraction. stretch: largest change of the aspect ratio, as a fraction.
+    on_hand: probability that the window is centred near a hand pixel.
+    light: probability of each of gamma, contrast, brightness and colour cast. shadow, blur, noise, jpeg,
+    occlude: probabilities. grey: probability of losing all colour.
+    """
+
+    flip: float = 0.5
+    zoom: tuple[float, float] = (0.6, 2.0)
+    rotate: float = 25.0
+    upside_down: float = 0.05
+    shear: float = 0.1
+    stretch: float = 0.15
+    on_hand: float = 0.5
+    light: float = 0.6
+    grey: float = 0.04
+    shadow: float = 0.25
+    blur: float = 0.2
+    noise: float = 0.3
+    jpeg: float = 0.25
+    occlude: float = 0.3
+
+    def __call__(
+        self,
+        image: np.ndarray,
+        mask: np.ndarray,
+        size: tuple[int, int],
+        fill: tuple[float, float, float],
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A random view of an image, `size` (height, width) large.
+
+        image: RGB uint8 H×W×3. mask: uint8 H×W, non-zero on hands. fill: the colour outside the image.
+        Returns image uint8 and mask uint8 (0 or 255). The same `rng` state gives the same view.
+        """
+        image, mask = self._warp(image, mask, size, fill, rng)
+        if rng.random() < self.occlude:
+            image, mask = occlude(image, mask, rng)
+        if rng.random() < self.shadow:
+            image = cast_shadow(image, rng)
+        image = self._relight(image, rng)
+        if rng.random() < self.blur:
+            image = blur(image, rng)
+        if rng.random() < self.noise:
+            image = add_noise(image, rng)
+        if rng.random() < self.jpeg:
+            image = compress(image, rng)
+        return image, mask
+
+    def _warp(
+        self,
+        image: np.ndarray,
+        mask: np.ndarray,
+        size: tuple[int, int],
+        fill: tuple[float, float, float],
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        height, width = mask.shape
+        zoom = exp(rng.uniform(log(self.zoom[0]), log(self.zoom[1])))
+        scale = zoom * sqrt(size[0] * size[1] / (height * width))
+        # The point of the image that comes to the window's centre; near an edge only as far as the image fills it.
+        half_w, half_h = (min(0.5, 0.5 * s / (scale * n)) for s, n in ((size[1], width), (size[0], height)))
+        x = rng.uniform(half_w, 1 - half_w) * width
+        y = rng.uniform(half_h, 1 - half_h) * height
+        if rng.random() < self.on_hand and mask.any():
+            rows, columns = np.nonzero(mask)
+            i = int(rng.integers(len(rows)))
+            jitter = rng.uniform(-0.25, 0.25, 2) * (size[1], size[0]) / scale
+            x, y = columns[i] + jitter[0], rows[i] + jitter[1]
+            x = min(max(x, half_w * width), (1 - half_w) * width)
+            y = min(max(y, half_h * height), (1 - half_h) * height)
+        angle = np.deg2rad(rng.uniform(-self.rotate, self.rotate))
+        if rng.random() < self.upside_down:
+            angle = rng.uniform(-np.pi, np.pi)
+        shear = rng.uniform(-self.shear, self.shear)
+        stretch = exp(rng.uniform(-self.stretch, self.stretch) / 2)
+        mirror = -1.0 if rng.random() < self.flip else 1.0
+
+        if scale < 0.8:  # shrink with an area filter first; a bilinear warp alone would alias
+            small = max(1, round(width * scale)), max(1, round(height * scale))
+            x, y = x * small[0] / width, y * small[1] / height
+            image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+            mask = cv2.resize(mask, small, interpolation=cv2.INTER_AREA)
+            scale = 1.0
+        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        linear = scale * rotation @ np.array([[1, shear], [0, 1]]) @ np.diag([mirror * stretch, 1 / stretch])
+        centre = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
+        matrix = np.column_stack([linear, centre - linear @ np.array([x, y])])
+        target = (size[1], size[0])
+        image = cv2.warpAffine(image, matrix, target, flags=cv2.INTER_LINEAR, borderValue=fill)
+        mask = cv2.warpAffine(mask, matrix, target, flags=cv2.INTER_LINEAR)
+        return image, np.where(mask >= 128, 255, 0).astype(np.uint8)
+
+    def _relight(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        ramp = np.linspace(0, 1, 256)[:, None].repeat(3, axis=1)
+        if rng.random() < self.light:
+            ramp = ramp ** exp(rng.uniform(-0.7, 0.7))
+        if rng.random() < self.light:
+            ramp = (ramp - 0.5) * exp(rng.uniform(-0.4, 0.4)) + 0.5
+        if rng.random() < self.light:
+            ramp = ramp + rng.uniform(-0.15, 0.15)
+        if rng.random() < self.light:
+            ramp = ramp * np.exp(rng.uniform(-0.2, 0.2, 3))
+        table = (np.clip(ramp, 0, 1) * 255).round().astype(np.uint8)
+        image = cv2.LUT(image, np.ascontiguousarray(table[None]))
+        if rng.random() < self.light:
+            image = shift_saturation(image, exp(rng.uniform(-0.5, 0.4)))
+        if rng.random() < self.grey:
+            image = shift_saturation(image, 0.0)
+        return image
+
+
+def shift_saturation(image: np.ndarray, factor: float) -> np.ndarray:
+    """Move every colour towards its grey (factor < 1) or away from it."""
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return cv2.addWeighted(image, factor, grey, 1 - factor, 0)
+
+
+def random_blob(shape: tuple[int, int], size: float, rng: np.random.Generator) -> np.ndarray:
+    """uint8 H×W, 255 inside a random star-shaped polygon of about `size` pixels across, else 0."""
+    corners = int(rng.integers(3, 9))
+    angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
+    radii = size / 2 * rng.uniform(0.5, 1.0, corners)
+    centre = rng.uniform(0, 1, 2) * (shape[1], shape[0])
+    points = centre + radii[:, None] * np.column_stack([np.cos(angles), np.sin(angles)])
+    blob = np.zeros(shape, np.uint8)
+    cv2.fillPoly(blob, [points.round().astype(np.int32)], 255)
+    return blob
+
+
+def occlude(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Lay one to three objects over the scene, textured by another part of it or plain; hands under them are gone."""
+    image, mask = image.copy(), mask.copy()
+    height, width = mask.shape
+    for _ in range(int(rng.integers(1, 4))):
+        blob = random_blob((height, width), rng.uniform(0.08, 0.35) * min(height, width), rng) > 0
+        if rng.random() < 0.5:
+            shift = rng.integers(height // 4, 3 * height // 4), rng.integers(width // 4, 3 * width // 4)
+            texture = np.roll(image, shift, axis=(0, 1))
+            blob &= np.roll(mask, shift, axis=(0, 1)) == 0  # never paste a hand as an object
+            image[blob] = texture[blob]
+        else:
+            image[blob] = rng.integers(0, 256, 3)
+        mask[blob] = 0
+    return image, mask
+
+
+def cast_shadow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Darken a soft-edged region."""
+    shape = image.shape[:2]
+    blob = random_blob(shape, rng.uniform(0.5, 1.5) * max(shape), rng)
+    soft = cv2.GaussianBlur(blob, (0, 0), rng.uniform(1, 12)).astype(np.float32) / 255
+    factor = 1 - rng.uniform(0.2, 0.65) * soft
+    return (image * factor[..., None]).astype(np.uint8)
+
+
+def blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Out of focus, or moved along a line of up to 9 pixels."""
+    if rng.random() < 0.5:
+        return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6))
+    length = int(rng.integers(3, 10))
+    angle = rng.uniform(0, np.pi)
+    kernel = np.zeros((length, length), np.float32)
+    middle = (length - 1) / 2
+    offset = np.array([np.cos(angle), np.sin(angle)]) * middle
+    ends = np.round([middle - offset, middle + offset]).astype(int)
+    cv2.line(kernel, tuple(map(int, ends[0])), tuple(map(int, ends[1])), 1.0)
+    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()))
+
+
+def add_noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Sensor noise: Gaussian, a standard deviation of 2 to 16 grey levels, stronger in the dark half of the time."""
+    sigma = exp(rng.uniform(log(2), log(16)))
+    noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(sigma)
+    if rng.random() < 0.5:
+        noise *= 1.3 - image.astype(np.float32) / 255
+    noisy: np.ndarray = np.clip(image + noise, 0, 255).astype(np.uint8)
+    return noisy
+
+
+def compress(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """JPEG at a quality of 20 to 80."""
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 81))])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))

@@ -1,0 +1,152 @@
+"""EgoHands in its original layout: `_LABELLED_SAMPLES/<VIDEO>/frame_*.jpg` and `polygons.mat`.
+
+Source: Bambach, Lee, Crandall, Yu, Lending A Hand, ICCV 2015.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handseg.data.polygons import fill_polygons
+from handseg.data.sample import Sample
+from handseg.errors import DataError, MissingExtraError
+
+HAND_CLASSES = ("myleft", "myright", "yourleft", "yourright")
+OWN = ("myleft", "myright")
+OTHER = ("yourleft", "yourright")
+LEFT = ("myleft", "yourleft")
+RIGHT = ("myright", "yourright")
+LABELLED = "_LABELLED_SAMPLES"
+VIDEO_NAME = re.compile(r"(?P<activity>[A-Z]+)_(?P<place>[A-Z]+)_(?P<viewer>[A-Z])_(?P<partner>[A-Z])")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One labelled frame: its image, and the polygon of each hand that is in it.
+
+    hands: hand class → float64 (n, 2) of (x, y) in pixels; classes that aren't in the frame are left out.
+    """
+
+    video: str
+    image: Path
+    hands: dict[str, np.ndarray]
+
+    @property
+    def name(self) -> str:
+        return f"{self.video}_{self.image.stem}"
+
+    def mask(self, height: int, width: int, classes: tuple[str, ...] = HAND_CLASSES) -> np.ndarray:
+        """Mask uint8 H×W of the hands of `classes`: all of them, or OWN, OTHER, LEFT, RIGHT."""
+        return fill_polygons((self.hands[c] for c in classes if c in self.hands), height, width)
+
+    def class_map(self, height: int, width: int) -> np.ndarray:
+        """uint8 H×W: 0 for background, else 1 + the index in HAND_CLASSES; later classes lie on top."""
+        label = np.zeros((height, width), np.uint8)
+        for value, name in enumerate(HAND_CLASSES, start=1):
+            label[self.mask(height, width, (name,)) > 0] = value
+        return label
+
+
+def session_of(video: str) -> str:
+    """The session of a video: activity, place and the unordered pair of people.
+
+    Both cameras of one recording, and so both orders of the pair, are one session.
+    """
+    match = VIDEO_NAME.fullmatch(video)
+    if match is None:
+        raise DataError(
+            f"{video}: not an EgoHands video name; expected ACTIVITY_PLACE_VIEWER_PARTNER, as in CHESS_OFFICE_B_S"
+        )
+    people = "".join(sorted((match["viewer"], match["partner"])))
+    return f"{match['activity']}_{match['place']}_{people}"
+
+
+def is_egohands(root: Path) -> bool:
+    """Whether this folder is an EgoHands root (or its `_LABELLED_SAMPLES`)."""
+    return root.name == LABELLED or (root / LABELLED).is_dir()
+
+
+def video_folders(root: Path) -> list[Path]:
+    """The video folders below an EgoHands root, sorted.
+
+    Raises DataError where there are none.
+    """
+    labelled = root if root.name == LABELLED else root / LABELLED
+    folders = sorted(p.parent for p in labelled.glob("*/polygons.mat"))
+    if not folders:
+        raise DataError(f"{labelled}: no VIDEO/polygons.mat below it; name the folder that holds {LABELLED}")
+    return folders
+
+
+def read_polygons(path: Path) -> list[dict[str, np.ndarray]]:
+    """The hands of every frame of one `polygons.mat`, in the order of the frames' file names.
+
+    Empty polygons, stored as arrays of shape (1, 0) or (0, 0), are left out.
+    Raises DataError, naming the file, when it is damaged or isn't an EgoHands label file.
+    """
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise MissingExtraError("Reading EgoHands' .mat files", "train") from error
+    try:
+        table: Any = loadmat(path)["polygons"].ravel()
+        return [
+            {
+                name: np.asarray(entry[name], np.float64)
+                for name in HAND_CLASSES
+                if entry[name].size > 0 and _is_polygon(entry[name])
+            }
+            for entry in table
+        ]
+    except DataError:
+        raise
+    except Exception as error:  # scipy raises nearly anything on damaged files
+        raise DataError(
+            f"{path}: damaged, or not an EgoHands label file ({error or type(error).__name__}); unpack it anew"
+        ) from error
+
+
+def read_video(folder: Path) -> list[Frame]:
+    """The labelled frames of one video folder; [] where only the labels are there.
+
+    Raises DataError when the number of frames and of labels differ.
+    """
+    hands = read_polygons(folder / "polygons.mat")
+    images = sorted(folder.glob("frame_*.jpg"))
+    if images and len(images) != len(hands):
+        raise DataError(
+            f"{folder}: {len(images)} frames but {len(hands)} labels in polygons.mat; unpack the video anew"
+        )
+    return [Frame(folder.name, image, hand) for image, hand in zip(images, hands)]
+
+
+def read_egohands(root: Path) -> list[Sample]:
+    """Every labelled frame below an EgoHands root, sorted by video and frame.
+
+    Raises DataError where no video has frames.
+    """
+    samples = [
+        Sample(
+            name=frame.name,
+            image=frame.image,
+            label=tuple(frame.hands.values()),
+            video=frame.video,
+            session=session_of(frame.video),
+        )
+        for folder in video_folders(root)
+        for frame in read_video(folder)
+    ]
+    if not samples:
+        raise DataError(f"{root}: no video has frames; unpack the frame_*.jpg beside polygons.mat")
+    return samples
+
+
+def _is_polygon(points: np.ndarray) -> bool:
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise DataError(f"a polygon has shape {points.shape}, not (n, 2)")
+    return True

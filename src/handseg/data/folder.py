@@ -1,0 +1,91 @@
+"""Datasets of the plain layout: a folder with `images/` and `masks/`, and where there is one, an `index.csv`."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+from handseg.card import LABEL_POLICIES, LabelPolicy
+from handseg.data.egohands import is_egohands, read_egohands, session_of
+from handseg.data.sample import Sample
+from handseg.errors import DataError
+from handseg.image import IMAGE_SUFFIXES
+
+INDEX_COLUMNS = ("name", "image", "mask", "video", "session", "policy")
+# How the datasets that handseg knows name their files; a file that fits none is a session of its own.
+EGOHANDS_NAME = re.compile(r"(?P<video>[A-Z]+_[A-Z]+_[A-Z]_[A-Z])_frame_\d+")
+UMA_NAME = re.compile(r"(?:train|test)_(?P<video>\d+)_\d+")  # UTG and YHG, Cai et al., CVPR 2020
+HGR_NAME = re.compile(r".*_(?P<video>hgr\w+_id\d+)_\d+")  # Kawulok et al.: one subject, one session
+
+
+def read_dataset(root: str | Path, policy: LabelPolicy = "hand") -> list[Sample]:
+    """The samples of an EgoHands root, or of a folder with `images/` and `masks/`.
+
+    policy: what the labels call a hand, where the index doesn't say.
+    Raises DataError when the folder is neither, is empty, or an image has no mask.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; check the path")
+    if is_egohands(root):
+        return read_egohands(root)
+    if (root / "index.csv").is_file():
+        return _read_index(root, policy)
+    if not (root / "images").is_dir() or not (root / "masks").is_dir():
+        raise DataError(f"{root}: neither an EgoHands root nor a folder with images/ and masks/")
+    images = sorted(p for p in (root / "images").rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not images:
+        raise DataError(f"{root / 'images'}: no images in it; add some, or check the path")
+    return [_sample(root, image, policy) for image in images]
+
+
+def _sample(root: Path, image: Path, policy: LabelPolicy) -> Sample:
+    relative = image.relative_to(root / "images")
+    mask = root / "masks" / relative.with_suffix(".png")
+    if not mask.is_file():
+        raise DataError(f"{image}: no mask {mask.relative_to(root)}; add it, or remove the image")
+    name = relative.with_suffix("").as_posix()
+    video, session = video_and_session(relative.stem, root.name)
+    return Sample(name, image, mask, video, session, policy)
+
+
+def video_and_session(stem: str, dataset: str) -> tuple[str, str]:
+    """Video and session of a file, from its name; other datasets' are prefixed with the dataset's name."""
+    if match := EGOHANDS_NAME.fullmatch(stem):
+        return match["video"], session_of(match["video"])
+    for pattern in (UMA_NAME, HGR_NAME):
+        if match := pattern.fullmatch(stem):
+            video = f"{dataset}:{match['video']}"
+            return video, video
+    return f"{dataset}:{stem}", f"{dataset}:{stem}"
+
+
+def _read_index(root: Path, policy: LabelPolicy) -> list[Sample]:
+    path = root / "index.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise DataError(f"{path}: holds no rows; prepare the dataset anew")
+    samples = []
+    for line, row in enumerate(rows, start=2):
+        if missing := [c for c in INDEX_COLUMNS[:3] if not row.get(c)]:
+            raise DataError(f"{path}, line {line}: no {' and '.join(missing)}; prepare the dataset anew")
+        named = row.get("policy") or policy
+        if named not in LABEL_POLICIES:
+            raise DataError(f"{path}, line {line}: unknown label policy {named!r}; use {' or '.join(LABEL_POLICIES)}")
+        for kind in ("image", "mask"):
+            if not (root / row[kind]).is_file():
+                raise DataError(f"{root / row[kind]}: named in {path.name}, but not there; prepare the dataset anew")
+        video, session = video_and_session(Path(row["image"]).stem, root.name)
+        samples.append(
+            Sample(
+                name=row["name"],
+                image=root / row["image"],
+                label=root / row["mask"],
+                video=row.get("video") or video,
+                session=row.get("session") or session,
+                policy=LABEL_POLICIES[LABEL_POLICIES.index(named)],
+            )
+        )
+    return samples

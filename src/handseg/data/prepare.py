@@ -1,0 +1,80 @@
+"""Turn EgoHands' original layout into the plain one: images, masks, a class map and an index."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypedDict
+
+from handseg.data.egohands import Frame, read_video, session_of, video_folders
+from handseg.data.folder import INDEX_COLUMNS
+from handseg.errors import DataError
+from handseg.image import image_size, load_image, save_indexed_png, save_png, write_atomically
+
+# Background, then HAND_CLASSES: black, blue, yellow, green, red.
+PALETTE = bytes((0, 0, 0, 60, 110, 255, 255, 210, 40, 60, 200, 80, 255, 60, 50))
+
+
+class PrepareCounts(TypedDict):
+    frames: int
+    hands: int
+    empty: int
+
+
+def prepare_egohands(
+    root: Path,
+    output: Path,
+    *,
+    workers: int | None = None,
+    progress: Callable[[Iterable[None], int], Iterable[None]] = lambda items, _: items,
+) -> PrepareCounts:
+    """Write images/, masks/, classes/ and, last, index.csv below `output`; finished frames are skipped.
+
+    Videos of which only the labels are there are left out. workers: processes, default one a core.
+    Raises DataError or ImageError naming the file at fault; what was finished stays.
+    """
+    frames = [frame for folder in video_folders(root) for frame in read_video(folder)]
+    if not frames:
+        raise DataError(f"{root}: no video has frames; unpack the frame_*.jpg beside polygons.mat")
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        outputs = [output] * len(frames)
+        for _ in progress(pool.map(_prepare_frame, frames, outputs, chunksize=8), len(frames)):
+            pass
+    index = io.StringIO()
+    writer = csv.writer(index, lineterminator="\n")
+    writer.writerow([*INDEX_COLUMNS, "hands"])
+    for frame in frames:
+        image, mask, _ = _paths(frame, Path())
+        session = session_of(frame.video)
+        writer.writerow([frame.name, image.as_posix(), mask.as_posix(), frame.video, session, "hand", len(frame.hands)])
+    write_atomically(output / "index.csv", lambda file: file.write(index.getvalue().encode()))
+    return {
+        "frames": len(frames),
+        "hands": sum(len(f.hands) for f in frames),
+        "empty": sum(not f.hands for f in frames),
+    }
+
+
+def _paths(frame: Frame, output: Path) -> tuple[Path, Path, Path]:
+    return (
+        output / "images" / f"{frame.name}.jpg",
+        output / "masks" / f"{frame.name}.png",
+        output / "classes" / f"{frame.name}.png",
+    )
+
+
+def _prepare_frame(frame: Frame, output: Path) -> None:
+    image, mask, classes = _paths(frame, output)
+    if image.exists() and mask.exists() and classes.exists():
+        return
+    load_image(frame.image)  # a frame that doesn't decode must not get into the prepared set
+    height, width = image_size(frame.image)
+    save_png(mask, frame.mask(height, width))
+    save_indexed_png(classes, frame.class_map(height, width), PALETTE)
+    with frame.image.open("rb") as source:
+        write_atomically(image, lambda file: shutil.copyfileobj(source, file))

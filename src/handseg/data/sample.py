@@ -1,0 +1,51 @@
+"""Sample: one labelled image, wherever its label comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from handseg.card import LabelPolicy
+from handseg.data.polygons import fill_polygons
+from handseg.errors import DataError
+from handseg.image import image_size, load_image, load_mask
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A labelled image.
+
+    name: unique within its dataset. video: the clip it is from. session: the recording it is from; frames
+    of one session look alike and must not be split. policy: what its label calls a hand.
+    label: a mask file, or the hands' polygons, each float64 (n, 2) of (x, y) in pixels.
+    """
+
+    name: str
+    image: Path
+    label: Path | Sequence[np.ndarray]
+    video: str
+    session: str
+    policy: LabelPolicy = "hand"
+
+    def load_image(self) -> np.ndarray:
+        """RGB uint8 H×W×3."""
+        return load_image(self.image)
+
+    def load_mask(self) -> np.ndarray:
+        """Mask uint8 H×W, 0 or 255, of the image's size.
+
+        Raises DataError where a mask file has another size than its image.
+        """
+        height, width = image_size(self.image)
+        if not isinstance(self.label, Path):
+            return fill_polygons(self.label, height, width)
+        mask = load_mask(self.label)
+        if mask.shape != (height, width):
+            raise DataError(
+                f"{self.label}: the mask has {mask.shape[1]}×{mask.shape[0]} pixels and its image "
+                f"{self.image.name} {width}×{height}; make them the same size"
+            )
+        return mask

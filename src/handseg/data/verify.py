@@ -1,0 +1,41 @@
+"""Look at a dataset before training on it: the mistakes that make a network silently predict all black."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from handseg.data.sample import Sample
+from handseg.errors import DataError
+from handseg.image import load_label
+
+
+def verify(samples: Sequence[Sample]) -> None:
+    """Check that every image has a mask of its size, that masks hold one kind of values, and that not all are empty.
+
+    Raises DataError naming the first file at fault.
+    """
+    if not samples:
+        raise DataError("no images to train on; check the data and the split")
+    hands = 0
+    seen: dict[int, Path] = {}
+    for sample in samples:
+        mask = sample.load_mask()
+        hands += bool(mask.any())
+        if isinstance(sample.label, Path):
+            values = np.unique(load_label(sample.label))
+            if len(values) > 16:
+                raise DataError(
+                    f"{sample.label}: {len(values)} different values in a mask that should have two; "
+                    "masks must be lossless (PNG), never JPEG"
+                )
+            if values.max() > 0:
+                seen.setdefault(int(values.max()), sample.label)
+    if hands == 0:
+        raise DataError(
+            f"{samples[0].image.parent}: not one of {len(samples)} masks has a hand in it; check the labels"
+        )
+    if 1 in seen and 255 in seen:
+        raise DataError(f"{seen[1]} holds 0 and 1, but {seen[255]} 0 and 255; store all masks alike, as 0 and 255")

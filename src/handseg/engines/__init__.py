@@ -1,0 +1,59 @@
+"""Inference runtimes: the only code that knows one. `open_engine` picks by the model file's kind."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from handseg.engines.base import Engine
+from handseg.errors import ModelError
+
+ENGINES = {"onnxruntime": ".onnx", "torchscript": ".pt"}
+
+__all__ = ["ENGINES", "Engine", "find_model", "open_engine", "packaged_models"]
+
+
+def packaged_models() -> list[str]:
+    """Names of the models that come with handseg."""
+    folder = files("handseg") / "weights"
+    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".onnx"))
+
+
+def find_model(model: str | Path) -> Path:
+    """The file of a packaged model's name, or the path itself.
+
+    Raises ModelError when it is neither.
+    """
+    if str(model) in packaged_models():
+        return Path(str(files("handseg") / "weights" / f"{model}.onnx"))
+    path = Path(model)
+    if not path.is_file():
+        raise ModelError(f"{model}: neither a file nor a packaged model; packaged are: {', '.join(packaged_models())}")
+    return path
+
+
+def open_engine(
+    model: str | Path = "default",
+    *,
+    engine: str | None = None,
+    threads: int | None = None,
+    device: str = "cpu",
+) -> Engine:
+    """Open a model by packaged name or path.
+
+    engine: `onnxruntime` (.onnx) or `torchscript` (.pt); default: by the file's suffix. threads: of the
+    engine; default: its own choice, all cores. device: cpu or cuda.
+    Raises ModelError when the model or the engine is unknown or the file isn't a model of that kind.
+    """
+    path = find_model(model)
+    if engine is None:
+        engine = "torchscript" if path.suffix in (".pt", ".pth", ".ts") else "onnxruntime"
+    if engine not in ENGINES:
+        raise ModelError(f"{engine}: unknown engine; choose one of {', '.join(ENGINES)}")
+    if engine == "torchscript":
+        from handseg.engines.torchscript import TorchScriptEngine
+
+        return TorchScriptEngine(path, threads=threads, device=device)
+    from handseg.engines.onnx import OnnxEngine
+
+    return OnnxEngine(path, threads=threads, device=device)

@@ -1,0 +1,30 @@
+"""What handseg raises: one base class; each message says what is wrong, with which file, and what to do."""
+
+from __future__ import annotations
+
+
+class HandsegError(Exception):
+    """Base of every error that handseg raises on purpose. The command line prints it as one line."""
+
+
+class ImageError(HandsegError):
+    """An image can't be read, decoded or used."""
+
+
+class DataError(HandsegError):
+    """A dataset, a label or an index is missing or inconsistent."""
+
+
+class ModelError(HandsegError):
+    """A model is unknown, can't be loaded, or carries no valid card."""
+
+
+class TrainingError(HandsegError):
+    """Training can't start, or was stopped because going on would be useless."""
+
+
+class MissingExtraError(HandsegError):
+    """An optional dependency isn't installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs more packages: pip install 'handseg[{extra}]'")

@@ -1,0 +1,69 @@
+"""Pictures of an evaluation: best, median and worst overlays, and the precision-recall curve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from handseg.draw import outline
+from handseg.errors import MissingExtraError
+from handseg.evaluation.evaluate import BLOG_THRESHOLD, Evaluation
+from handseg.image import resize, save_png
+from handseg.metrics import score
+from handseg.segmenter import Segmenter
+
+HIT, FALSE, MISSED = (60, 200, 80), (255, 60, 50), (70, 110, 255)
+
+
+def gallery(evaluation: Evaluation, segmenter: Segmenter, path: Path, columns: int = 4) -> None:
+    """A PNG of three rows: the best, median and worst images by IoU.
+
+    Green: hit. Red: false hand. Blue: missed hand.
+    """
+    iou = np.array([score(row)["image"]["iou"] for row in evaluation.counts()])
+    order = np.argsort(-iou, kind="stable")
+    n = min(columns, len(order))
+    middle = (len(order) - n) // 2
+    rows = (order[:n], order[middle : middle + n], order[len(order) - n :])
+    tiles = [[_tile(evaluation, segmenter, int(i)) for i in row] for row in rows]
+    save_png(path, np.vstack([np.hstack(row) for row in tiles]))
+
+
+def precision_recall_curve(evaluation: Evaluation, path: Path) -> None:
+    """A PNG of the pooled precision-recall curve, with the thresholds in use marked."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("The precision-recall curve", "train") from error
+    _, precision, recall = evaluation.precision_recall()
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(recall[1:], precision[1:])
+    for threshold in sorted({BLOG_THRESHOLD, 0.5, evaluation.threshold}):
+        i = round(threshold * 1000)
+        f1 = evaluation.scores(threshold)["pixel"]["f1"]
+        axes.plot(recall[i], precision[i], "o", label=f"threshold {threshold:.3g}: F1 {f1:.3f}")
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.01))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower left")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def _tile(evaluation: Evaluation, segmenter: Segmenter, index: int, width: int = 400) -> np.ndarray:
+    sample = evaluation.samples[index]
+    image, target = sample.load_image(), sample.load_mask() > 0
+    found = segmenter(image).mask > 0
+    height = round(width * 0.75)
+    scale = min(width / image.shape[1], height / image.shape[0])
+    size = max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
+    picture = resize(image, *size).copy()
+    for inside, colour in ((target & found, HIT), (~target & found, FALSE), (target & ~found, MISSED)):
+        small = resize(inside.astype(np.uint8) * 255, *size) >= 128
+        picture[small] = picture[small] // 2 + np.array(colour, np.uint8) // 2
+        picture[outline(small)] = colour
+    tile = np.full((height, width, 3), 24, np.uint8)
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    tile[top : top + size[0], left : left + size[1]] = picture
+    return tile

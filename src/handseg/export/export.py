@@ -1,0 +1,159 @@
+"""Write a deployable network to a file, run that file on real images, and compare with torch."""
+
+from __future__ import annotations
+
+import copy
+import os
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from handseg.card import METADATA_KEY, ModelCard
+from handseg.engines import open_engine
+from handseg.errors import HandsegError, MissingExtraError, ModelError
+from handseg.nets.blocks import SegmentationNet
+from handseg.nets.deployable import Deployable
+from handseg.preprocess import preprocess
+from handseg.training.module import HandModule
+
+TOLERANCE = 1e-4
+
+
+def export(
+    module: HandModule,
+    path: Path,
+    images: Sequence[np.ndarray],
+    *,
+    card: ModelCard | None = None,
+    half: bool = False,
+) -> float:
+    """Write `path` (.onnx or .pt), with the card inside, and check it.
+
+    images: RGB uint8 arrays, at least one, on which the file is compared with torch. card: default: the recipe's.
+    half: store the weights in half precision; the network is rounded first, and still computes in float32.
+    Returns the largest difference between the file's probabilities and torch's. The file appears only when
+    that is at most 1e-4. Raises ModelError when it isn't, or for another suffix.
+    """
+    if card is None:
+        card = module.recipe.card(module.net.stride, training=False)
+    card = replace(card, stride=module.net.stride)
+    net = Deployable(fold_batch_norm(module.net), card.mean, card.std).eval()
+    if half:
+        round_to_half(net)
+    write = {".onnx": write_onnx, ".pt": write_torchscript}.get(path.suffix)
+    if write is None:
+        raise ModelError(f"{path}: can't export to {path.suffix or 'no suffix'}; use .onnx or .pt")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=".export.")
+    except OSError as error:
+        raise HandsegError(f"{path.parent}: can't write there ({error.strerror}); choose another folder") from error
+    with folder:
+        draft = Path(folder.name) / path.name
+        write(net, card, draft, half=half)
+        difference = compare(net, card, draft, images)
+        if not difference <= TOLERANCE:
+            raise ModelError(f"{path}: differs from torch by {difference:.2g}, more than {TOLERANCE:g}; not written")
+        os.replace(draft, path)
+    return difference
+
+
+def compare(net: Deployable, card: ModelCard, path: Path, images: Sequence[np.ndarray]) -> float:
+    """Largest difference of probability between a file and torch, over the network inputs of `images`."""
+    engine = open_engine(path)
+    worst = 0.0
+    for image in images:
+        pixels, _ = preprocess(image, card)
+        with torch.inference_mode():
+            expected = net(torch.from_numpy(pixels[None])).numpy()
+        worst = max(worst, float(np.abs(engine.run(pixels[None]) - expected).max()))
+    return worst
+
+
+def write_onnx(net: Deployable, card: ModelCard, path: Path, *, half: bool = False) -> None:
+    """ONNX with dynamic batch, height and width; uint8 NHWC in, probability out."""
+    try:
+        import onnx
+        import onnxscript  # noqa: F401  (torch.onnx.export needs it)
+    except ImportError as error:
+        raise MissingExtraError("ONNX export", "export") from error
+    example = torch.zeros(2, 4 * card.stride, 3 * card.stride, 3, dtype=torch.uint8)
+    auto = torch.export.Dim.AUTO
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            net,
+            (example,),
+            dynamo=True,
+            input_names=["image"],
+            output_names=["probability"],
+            dynamic_shapes={"image": {0: auto, 1: auto, 2: auto}},
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    if half:
+        store_half(model)
+    onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def write_torchscript(net: Deployable, card: ModelCard, path: Path, *, half: bool = False) -> None:
+    """TorchScript by tracing, the card as an extra file. Weights stay in float32: the format has no cast on load."""
+    example = torch.zeros(1, 4 * card.stride, 4 * card.stride, 3, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(net, example)
+        torch.jit.save(traced, path, _extra_files={METADATA_KEY: card.to_json()})
+
+
+def fold_batch_norm(net: SegmentationNet) -> SegmentationNet:
+    """A copy in which each batch normalisation is part of the convolution before it: the same function, less to run."""
+    net = copy.deepcopy(net).eval()
+    for module in list(net.modules()):
+        children = list(module.named_children())
+        for (name, conv), (after, norm) in pairwise(children):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, name, fuse_conv_bn_eval(conv, norm))
+                setattr(module, after, nn.Identity())
+    return net
+
+
+def round_to_half(net: nn.Module) -> None:
+    """Round the convolutions' weights to the nearest half-precision number, in place."""
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if parameter.ndim > 1:
+                parameter.copy_(parameter.half().float())
+
+
+def store_half(model: object) -> None:
+    """Keep each initialiser of an ONNX model that half precision can hold exactly in it, with a cast behind it."""
+    import onnx
+    from onnx import numpy_helper
+
+    assert isinstance(model, onnx.ModelProto)
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        small = values.astype(np.float16)
+        if values.size < 64 or not np.array_equal(small.astype(np.float32), values):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(small, f"{name}.half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)

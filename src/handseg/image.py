@@ -1,0 +1,174 @@
+"""Load and save images: the only caller of PIL. Everything inside handseg is RGB uint8 H×W×3."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, TypeVar, Union
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from handseg.errors import HandsegError, ImageError
+
+T = TypeVar("T")
+ImageLike = Union[str, "os.PathLike[str]", Image.Image, np.ndarray]
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
+MAX_PIXELS = 200_000_000  # 600 MB as RGB; beyond that a file is more likely a bomb than a photograph
+
+
+def load_image(source: ImageLike) -> np.ndarray:
+    """RGB uint8 H×W×3 of a path, a PIL image or an array.
+
+    Files and PIL images: EXIF rotation is applied, grey and palette become RGB, 16-bit is scaled to 8,
+    alpha is dropped. Arrays: uint8, H×W×3 (RGB), H×W×4 (RGBA) or H×W (grey).
+    Raises ImageError, naming the file, when it can't be read or decoded.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        return _to_rgb(source)
+    return _read(Path(source), _to_rgb)
+
+
+def load_mask(path: str | os.PathLike[str]) -> np.ndarray:
+    """Mask uint8 H×W of a file: 0 for background, 255 for every other value. EXIF rotation is applied."""
+    return _read(Path(path), lambda image: np.where(_label(image) > 0, 255, 0).astype(np.uint8))
+
+
+def load_label(path: str | os.PathLike[str]) -> np.ndarray:
+    """The raw values of a one-channel label file, uint8 H×W (palette indices for a palette image)."""
+    return _read(Path(path), _label)
+
+
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """(height, width) of a file after EXIF rotation, from its header: the pixels are not decoded."""
+
+    def size(image: Image.Image) -> tuple[int, int]:
+        turned = image.getexif().get(0x0112, 1) >= 5
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+    return _read(Path(path), size)
+
+
+def save_png(path: str | os.PathLike[str], array: np.ndarray) -> None:
+    """Write uint8 H×W, H×W×3 or H×W×4 as a PNG; the file appears whole or not at all."""
+    write_atomically(path, lambda file: Image.fromarray(array).save(file, "PNG", compress_level=4))
+
+
+def save_indexed_png(path: str | os.PathLike[str], label: np.ndarray, palette: bytes) -> None:
+    """Write uint8 H×W class indices as a palette PNG; `palette` holds R, G, B per index."""
+
+    def write(file: BinaryIO) -> None:
+        image = Image.fromarray(label)
+        image.putpalette(palette)
+        image.save(file, "PNG", compress_level=4)
+
+    write_atomically(path, write)
+
+
+def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:
+    """Call `write` with a file that replaces `path` once it is complete.
+
+    Raises HandsegError when the folder can't be made or written to.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
+    except OSError as error:
+        raise HandsegError(
+            f"{path.parent}: can't write there ({error.strerror or error}); choose a folder that you may write to"
+        ) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise HandsegError(
+                f"{path}: can't write ({error.strerror or error}); check the disk's space and the folder's rights"
+            ) from error
+        raise
+
+
+def resize(array: np.ndarray, height: int, width: int, *, nearest: bool = False) -> np.ndarray:
+    """Resize uint8 H×W×3, uint8 H×W or float32 H×W: bilinear, antialiased when shrinking; or `nearest`."""
+    if array.shape[:2] == (height, width):
+        return array
+    method = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(array).resize((width, height), method))
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _read(path: Path, convert: Callable[[Image.Image], T]) -> T:
+    """Open, check the size, convert; every failure becomes an ImageError that names the file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise ImageError(
+                        f"{path}: {image.width}×{image.height} is more than "
+                        f"{MAX_PIXELS // 1_000_000} megapixels; shrink it first"
+                    )
+                return convert(image)
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file; check the path") from error
+    except IsADirectoryError as error:
+        raise ImageError(f"{path}: is a folder, not an image; name a file") from error
+    except PermissionError as error:
+        raise ImageError(f"{path}: may not be read; check the file's rights") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{path}: more than {MAX_PIXELS // 1_000_000} megapixels; shrink it first") from error
+    except HandsegError:
+        raise
+    except Exception as error:  # PIL's decoders raise nearly anything on damaged data
+        if path.stat().st_size == 0:
+            reason = "the file is empty"
+        elif "cannot identify" in str(error):
+            reason = "not an image that can be read"
+        else:
+            reason = f"damaged image ({error})"
+        raise ImageError(f"{path}: {reason}; save or copy it anew") from error
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        values = np.asarray(image)
+        # "I" and "F" may hold 8-bit values; anything beyond them is taken for 16-bit.
+        scale = 257 if image.mode.startswith("I;16") or values.max(initial=0) > 255 else 1
+        grey = np.clip(values / scale, 0, 255).round().astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.array(image.convert("RGB"))
+
+
+def _from_array(array: np.ndarray) -> np.ndarray:
+    if array.dtype != np.uint8:
+        raise ImageError(f"array of {array.dtype}: an image array is uint8 with values 0 to 255")
+    if array.ndim == 2:
+        array = np.repeat(array[..., None], 3, axis=2)
+    if array.ndim != 3 or array.shape[2] not in (3, 4) or array.size == 0:
+        raise ImageError(f"array of shape {array.shape}: an image array is H×W×3, H×W×4 or H×W")
+    return array[..., :3]
+
+
+def _label(image: Image.Image) -> np.ndarray:
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "P":
+        return np.array(image)
+    if image.mode == "1":
+        return np.array(image).astype(np.uint8)
+    return _to_rgb(image).max(axis=2)

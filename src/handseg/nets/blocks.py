@@ -1,0 +1,95 @@
+"""Building blocks shared by the networks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class DoubleConv(nn.Sequential):
+    """Twice: 3×3 convolution, batch normalisation, ReLU. Keeps height and width.
+
+    Shape: (N, in_channels, H, W) → (N, out_channels, H, W).
+    Source: Ronneberger et al., U-Net, MICCAI 2015 (batch normalisation added).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class SamePadConv(nn.Conv2d):
+    """Convolution without bias and with TensorFlow's "SAME" padding for even inputs.
+
+    At stride 2 that padding is asymmetric: kernel 3 pads (0, 1), kernel 5 pads (1, 2). Weights trained
+    that way see their features shifted by half a pixel a stage under symmetric padding.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+        super().__init__(in_channels, out_channels, kernel, stride, groups=groups, bias=False)
+        total = kernel - stride
+        before, after = total // 2, total - total // 2
+        self.same_padding = (before, after, before, after)
+        if before == after:
+            self.padding = (before, before)
+            self.same_padding = (0, 0, 0, 0)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if any(self.same_padding):
+            input = nn.functional.pad(input, self.same_padding)
+        return super().forward(input)
+
+
+class ConvNorm(nn.Module):
+    """Convolution (SAME padding), batch normalisation and, unless `linear`, ReLU6."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        linear: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = SamePadConv(in_channels, out_channels, kernel, stride, groups)
+        self.norm = nn.BatchNorm2d(out_channels, eps=1e-3)
+        self.activation = nn.Identity() if linear else nn.ReLU6(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.activation(self.norm(self.conv(x)))
+        return y
+
+
+class SegmentationNet(nn.Module):
+    """Base of all networks: RGB in, logits of the same height and width out.
+
+    A subclass implements `forward_aligned` for sizes that are multiples of `stride`; `forward` takes any
+    size: it pads below and to the right with zeros and crops the logits back.
+    """
+
+    stride: int
+
+    def forward_aligned(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, out_channels, H, W) float for normalised RGB (N, in_channels, H, W), any H and W ≥ 1."""
+        height, width = x.shape[-2:]
+        below, right = -height % self.stride, -width % self.stride
+        if below or right:
+            x = nn.functional.pad(x, (0, right, 0, below))
+        return self.forward_aligned(x)[..., :height, :width]
+
+
+def upsample_twice(x: Tensor) -> Tensor:
+    """Bilinear ×2, pixel centres aligned as in image resizing (align_corners=False)."""
+    return torch.nn.functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -1,0 +1,46 @@
+"""A network with everything around it that is arithmetic: what gets exported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from handseg.nets.blocks import SegmentationNet
+
+
+class Normalise(nn.Module):
+    """uint8 (N, 3, H, W) → float (N, 3, H, W), (x − mean) / std per channel."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return (image.float() - self.mean) / self.std
+
+
+class Deployable(nn.Module):
+    """RGB pixels in, probabilities out: what an exported file computes.
+
+    Shape: uint8 (N, H, W, 3), H and W multiples of the network's stride → float32 (N, K, H, W) in [0, 1];
+    K is 1 (hand) for a network with one channel, 2 (hand, hand+forearm) for one with three.
+    """
+
+    def __init__(self, net: SegmentationNet, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.net = net
+        self.normalise = Normalise(mean, std)
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits = self.net.forward_aligned(self.normalise(image.permute(0, 3, 1, 2)))
+        if logits.shape[1] == 1:
+            return logits.sigmoid()
+        probability = logits.softmax(dim=1)
+        hand = probability[:, 1:2]
+        return torch.cat([hand, hand + probability[:, 2:3]], dim=1)

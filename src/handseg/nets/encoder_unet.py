@@ -1,0 +1,66 @@
+"""U-Net decoder on an EfficientNet-Lite0 encoder: the architecture of the default model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from handseg.nets.blocks import DoubleConv, SegmentationNet, upsample_twice
+from handseg.nets.efficientnet_lite import EfficientNetLite0
+
+
+class DecoderStage(nn.Module):
+    """Upsample ×2, concatenate the (narrowed) skip connection, DoubleConv."""
+
+    def __init__(self, in_channels: int, skip_channels: int, narrow: int, out_channels: int):
+        super().__init__()
+        self.narrow = nn.Sequential(
+            nn.Conv2d(skip_channels, narrow, 1, bias=False),
+            nn.BatchNorm2d(narrow),
+            nn.ReLU(inplace=True),
+        )
+        self.conv = DoubleConv(in_channels + narrow, out_channels)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        y: Tensor = self.conv(torch.cat([upsample_twice(x), self.narrow(skip)], dim=1))
+        return y
+
+
+class EncoderUNet(SegmentationNet):
+    """Logits at half resolution from four decoder stages, upsampled ×2 to the input's size.
+
+    out_channels: channels of the logits.
+    widths: of the decoder stages at 1/16, 1/8, 1/4 and 1/2.
+    pretrained: start the encoder from its ImageNet weights.
+
+    Any input size: `forward` pads to a multiple of 32 and crops back.
+    Shape: (N, 3, H, W), RGB normalised as (x − 127) / 128 → logits (N, out_channels, H, W).
+    """
+
+    stride = EfficientNetLite0.stride
+
+    def __init__(
+        self,
+        out_channels: int = 1,
+        widths: Sequence[int] = (96, 64, 32, 16),
+        narrow: Sequence[int] = (64, 48, 32, 16),
+        pretrained: bool = False,
+    ) -> None:
+        super().__init__()
+        self.encoder = EfficientNetLite0()
+        if pretrained:
+            self.encoder.load_imagenet()
+        *skips, deepest = self.encoder.channels
+        inputs = (deepest, *widths)
+        self.decoder = nn.ModuleList(
+            DecoderStage(*channels) for channels in zip(inputs, reversed(skips), narrow, widths, strict=False)
+        )
+        self.head = nn.Conv2d(widths[-1], out_channels, 1)
+
+    def forward_aligned(self, x: Tensor) -> Tensor:
+        *skips, x = self.encoder(x)
+        for stage, skip in zip(self.decoder, reversed(skips)):
+            x = stage(x, skip)
+        return upsample_twice(self.head(x))

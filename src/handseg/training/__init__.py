@@ -1,0 +1,1 @@
+"""Training: losses, recipes, the Lightning module, and the run."""

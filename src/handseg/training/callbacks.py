@@ -1,0 +1,105 @@
+"""What watches a training run: the guard that stops a useless one, and the learning curves."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from handseg.errors import TrainingError
+
+
+class Guard(pl.Callback):
+    """Stops a run whose loss isn't finite, or that predicts no hand at all in `patience` validations in a row."""
+
+    def __init__(self, patience: int = 5) -> None:
+        self.patience = patience
+        self.blank = 0
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss.item()} at step {trainer.global_step}: lower the learning rate, "
+                "set precision to 32, or look for damaged images; the last checkpoint is kept"
+            )
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        self.blank = 0 if trainer.callback_metrics["val_any_hand"] > 0 else self.blank + 1
+        if self.blank >= self.patience:
+            raise TrainingError(
+                f"the network found no hand pixel in {self.blank} validations in a row: it predicts all "
+                "background. Check the masks (handseg data check), raise the learning rate, or train longer "
+                "before validating"
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"blank": self.blank}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.blank = state_dict["blank"]
+
+
+class Curves(pl.Callback):
+    """Appends a row to `curves.csv` after every validation, and draws `curves.png` from it."""
+
+    COLUMNS = ("epoch", "step", "lr", "train_loss", "val_loss", "val_f1", "val_image_iou")
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "curves.csv"
+        self._validated = False
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Forget rows beyond the checkpoint that training resumes from."""
+        if trainer.is_global_zero and self.path.is_file():
+            rows = [r for r in self._rows() if int(r["epoch"]) < trainer.current_epoch]
+            self._write(rows)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._validated = True
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The row is written here, where the epoch's training loss is known too."""
+        if not trainer.is_global_zero or not self._validated:
+            return
+        self._validated = False
+        metrics = {k: f"{float(v):.6f}" for k, v in trainer.callback_metrics.items() if k in self.COLUMNS}
+        lr = trainer.optimizers[0].param_groups[-1]["lr"]
+        row = {"epoch": trainer.current_epoch, "step": trainer.global_step, "lr": f"{lr:.3g}", **metrics}
+        self._write([*self._rows(), row])
+        self._draw()
+
+    def _rows(self) -> list[dict[str, Any]]:
+        if not self.path.is_file():
+            return []
+        with self.path.open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        with self.path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.COLUMNS, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def _draw(self) -> None:
+        from matplotlib.figure import Figure
+
+        rows = self._rows()
+        figure = Figure(figsize=(9, 3.5), layout="constrained")
+        loss, quality = figure.subplots(1, 2)
+        for axes, names in ((loss, ("train_loss", "val_loss")), (quality, ("val_f1", "val_image_iou"))):
+            for name in names:
+                points = [(int(r["epoch"]) + 1, float(r[name])) for r in rows if r.get(name)]
+                if points:
+                    axes.plot(*zip(*points), label=name, marker="." if len(points) < 30 else "")
+            axes.set_xlabel("epoch")
+            axes.grid(alpha=0.3)
+            axes.legend()
+        figure.savefig(self.path.with_suffix(".png"), dpi=100)

@@ -1,0 +1,208 @@
+"""A training run, from data folders to a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from torch.utils.data import DataLoader
+
+from handseg.data.loading import (
+    Batch,
+    DrawSampler,
+    Memory,
+    TrainingData,
+    ValidationData,
+    collate,
+    session_weights,
+)
+from handseg.data.sample import Sample
+from handseg.data.verify import verify
+from handseg.errors import TrainingError
+from handseg.training.callbacks import Curves, Guard
+from handseg.training.module import HandModule
+from handseg.training.recipe import Recipe
+
+CHECK_FILE = "check_images.txt"  # the validation images that `handseg export` compares on
+CHECK_IMAGES = 20
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """seed: of the weights, the order and the augmentation. devices, nodes: for DDP; 0 devices takes all GPUs, or one
+    CPU process. accelerator: cpu, gpu, or auto. threads: of torch; 0 leaves it. workers: data loading processes."""
+
+    seed: int = 0
+    accelerator: str = "auto"
+    devices: int = 0
+    nodes: int = 1
+    threads: int = 0
+    workers: int = 0
+    progress: bool = True
+
+
+def fit(
+    recipe: Recipe,
+    train: Sequence[Sample],
+    val: Sequence[Sample],
+    folder: Path,
+    options: FitOptions = FitOptions(),
+    *,
+    resume: bool = False,
+) -> Path:
+    """Train; returns the resulting checkpoint.
+
+    folder: gets `last.ckpt`, `best.ckpt`, `curves.csv`, `curves.png`, and the loggers' files.
+    resume: continue exactly where `last.ckpt` in `folder` stands.
+    Raises TrainingError when the run can't start or was stopped because it was useless, DataError for bad data.
+    """
+    last = folder / "last.ckpt"
+    if resume and not last.is_file():
+        raise TrainingError(f"{last}: nothing to resume; start the run without --resume")
+    if not resume and last.is_file():
+        raise TrainingError(f"{folder}: holds a run already; add --resume, or choose another folder")
+    verify([*train, *val])
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [str(sample.image.resolve()) for sample in val[:CHECK_IMAGES]]
+    (folder / CHECK_FILE).write_text("\n".join(paths) + "\n", encoding="utf-8")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    pl.seed_everything(options.seed, verbose=False)
+
+    trainer = _trainer(recipe, folder, options)
+    card = recipe.card(recipe.build_network(pretrained=False).stride, training=True)
+    long_side = recipe.input.long_side
+    training = TrainingData(Memory(train, long_side), card, recipe.augment, options.seed)
+    run_card = recipe.card(card.stride, training=False)
+    validation = ValidationData(Memory(val, long_side), run_card)
+    sampler = DrawSampler(
+        len(train),
+        options.seed,
+        draws=recipe.run.draws,
+        weights=_weights(train, recipe),
+        rank=trainer.global_rank,
+        replicas=trainer.world_size,
+    )
+    loader: DataLoader[Batch] = DataLoader(
+        training,
+        recipe.run.batch_size,
+        sampler=sampler,
+        collate_fn=collate,
+        drop_last=len(sampler) >= recipe.run.batch_size,  # batch norm wants full batches
+        num_workers=options.workers,
+        persistent_workers=options.workers > 0,
+    )
+    module = HandModule(recipe.to_dict(), recipe.run.epochs * len(loader), pretrained=False if resume else None)
+    trainer.fit(
+        module,
+        loader,
+        DataLoader(validation, 4, collate_fn=collate),
+        ckpt_path=last if resume else None,
+        weights_only=True if resume else None,
+    )
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    return folder / f"{recipe.run.select}.ckpt"
+
+
+def run_checkpoint(folder: Path) -> Path:
+    """The checkpoint that counts as a run's result: its recipe selects the last or the best.
+
+    Raises TrainingError when the folder holds no run.
+    """
+    last = folder / "last.ckpt"
+    if not last.is_file():
+        raise TrainingError(f"{folder}: no last.ckpt in it; name the folder of a run, or train first")
+    return folder / f"{load_checkpoint(last).recipe.run.select}.ckpt"
+
+
+def load_checkpoint(path: Path) -> HandModule:
+    """The module of a checkpoint, in evaluation mode on the CPU; averaged weights where the run keeps them.
+
+    Raises TrainingError when the file isn't a handseg checkpoint.
+    """
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        parameters = checkpoint["hyper_parameters"]
+        module = HandModule(parameters["recipe"], parameters["steps"], pretrained=False)
+        module.load_state_dict(checkpoint["state_dict"])
+    except Exception as error:  # torch.load raises nearly anything on a file that isn't its own
+        raise TrainingError(
+            f"{path}: not a handseg checkpoint ({type(error).__name__}); name the last.ckpt or best.ckpt of a run"
+        ) from error
+    return module.eval()
+
+
+def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
+    run = recipe.run
+    gpu = options.accelerator != "cpu" and torch.cuda.is_available()
+    devices = options.devices or (torch.cuda.device_count() if gpu else 1)
+    callbacks: list[pl.Callback] = [
+        Guard(),
+        Curves(folder),
+        ModelCheckpoint(
+            folder,
+            "last",
+            save_last=False,
+            every_n_epochs=1,
+            enable_version_counter=False,
+            save_on_train_epoch_end=True,
+        ),
+        ModelCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False),
+    ]
+    if options.progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=5))
+    if run.ema:
+        callbacks.append(EMAWeightAveraging(decay=run.ema))
+    if run.early_stopping:
+        callbacks.append(EarlyStopping("val_loss", patience=run.early_stopping))
+    try:
+        logger: Logger | bool = TensorBoardLogger(folder, name="", version="tensorboard")
+    except ModuleNotFoundError:
+        logger = False  # TensorBoard is optional; the curves are written anyway
+    return pl.Trainer(
+        accelerator="gpu" if gpu else "cpu",
+        devices=devices,
+        num_nodes=options.nodes,
+        strategy="ddp" if devices * options.nodes > 1 else "auto",
+        precision=_precision(run.precision, gpu),
+        max_epochs=run.epochs,
+        check_val_every_n_epoch=run.validate_every,
+        num_sanity_val_steps=0,
+        gradient_clip_val=recipe.optimiser.clip or None,
+        use_distributed_sampler=False,
+        callbacks=callbacks,
+        logger=logger,
+        log_every_n_steps=10,
+        enable_progress_bar=options.progress,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
+
+
+def _precision(wanted: str, gpu: bool) -> Any:
+    if wanted == "auto":
+        if gpu:
+            wanted = "bf16" if torch.cuda.is_bf16_supported() else "16"
+        else:
+            wanted = "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32"
+    return {"bf16": "bf16-mixed", "16": "16-mixed", "32": "32-true"}[wanted]
+
+
+def _weights(samples: Sequence[Sample], recipe: Recipe) -> np.ndarray | None:
+    """Drawing weights: sessions by their power, label policies by their share; None for a plain permutation."""
+    arm = np.array([s.policy != "hand" for s in samples])
+    if recipe.run.session_power == 1 and not arm.any():
+        return None
+    weights = session_weights(samples, recipe.run.session_power)
+    if arm.any() and not arm.all():
+        weights[arm] *= recipe.run.forearm_share / weights[arm].sum()
+        weights[~arm] *= (1 - recipe.run.forearm_share) / weights[~arm].sum()
+    return weights

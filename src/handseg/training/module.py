@@ -1,0 +1,102 @@
+"""The Lightning module: one network, its loss, its optimiser, and scores on the validation side."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from handseg.data.loading import Batch
+from handseg.metrics import count, score
+from handseg.nets.deployable import Normalise
+from handseg.training.losses import CombinedLoss, policy_logits, unknown
+from handseg.training.recipe import Recipe
+
+
+class HandModule(pl.LightningModule):
+    """Trains the network of a recipe.
+
+    recipe: `Recipe.to_dict()`, so that a checkpoint holds plain values. steps: optimiser steps in all, for
+    the cosine schedule. pretrained: overrides the recipe's, False when a checkpoint will be loaded.
+    """
+
+    def __init__(self, recipe: dict[str, Any], steps: int = 1, pretrained: bool | None = None):
+        super().__init__()
+        self.save_hyperparameters({"recipe": recipe, "steps": steps})
+        self.recipe = Recipe.from_dict(recipe)
+        self.steps = steps
+        self.net = self.recipe.build_network(pretrained=pretrained).to(
+            memory_format=torch.channels_last  # type: ignore[call-overload]
+        )
+        self.normalise = Normalise(self.recipe.input.mean, self.recipe.input.std)
+        self.loss = CombinedLoss(self.recipe.loss.alpha)
+        self._counts: list[np.ndarray] = []
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits (N, C, H, W) of uint8 RGB (N, 3, H, W)."""
+        x = self.normalise(image).contiguous(memory_format=torch.channels_last)
+        logits: Tensor = self.net(x)
+        return logits
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        channels = self.recipe.network.channels
+        logits = policy_logits(self(batch["image"]), batch["policy"])
+        ignore = batch["ignore"] | unknown(channels, batch["target"], batch["policy"])
+        loss: Tensor = self.loss(logits, batch["target"], ignore)
+        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(logits))
+        return loss
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        logits = policy_logits(self(batch["image"]), batch["policy"])
+        loss = self.loss(logits, batch["target"], batch["ignore"])
+        self.log("val_loss", loss, prog_bar=True, batch_size=len(logits), sync_dist=True)
+        prediction = logits.sigmoid() >= self.recipe.run.threshold
+        keep = ~batch["ignore"]
+        for p, t, k in zip(prediction, batch["target"], keep):
+            self._counts.append(count(p[k].cpu().numpy(), t[k].cpu().numpy()))
+
+    def on_validation_epoch_end(self) -> None:
+        scores = score(np.stack(self._counts))
+        self._counts.clear()
+        self.log("val_f1", scores["pixel"]["f1"], prog_bar=True, sync_dist=True)
+        self.log("val_image_iou", scores["image"]["iou"], sync_dist=True)
+        positive = scores["pixel"]["recall"] + scores["pixel"]["precision"]
+        self.log("val_any_hand", float(positive > 0), sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        options = self.recipe.optimiser
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for name, parameter in self.net.named_parameters():
+            encoder = options.encoder_lr != 1 and name.startswith("encoder.")
+            groups.setdefault((encoder, parameter.ndim > 1), []).append(parameter)
+        parameters = [
+            {
+                "params": members,
+                "lr": options.lr * (options.encoder_lr if encoder else 1),
+                "weight_decay": options.weight_decay if decay else 0.0,
+            }
+            for (encoder, decay), members in groups.items()
+        ]
+        optimiser: torch.optim.Optimizer
+        if options.name == "adam":
+            optimiser = torch.optim.Adam(parameters, lr=options.lr)
+        else:
+            optimiser = torch.optim.AdamW(parameters, lr=options.lr)
+        if options.schedule == "plateau":
+            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.5, patience=5)
+            scheduler = {"scheduler": plateau, "monitor": "val_loss", "interval": "epoch"}
+        else:
+            cosine = torch.optim.lr_scheduler.LambdaLR(optimiser, self._cosine)
+            scheduler = {"scheduler": cosine, "interval": "step"}
+        return {"optimizer": optimiser, "lr_scheduler": scheduler}
+
+    def _cosine(self, step: int) -> float:
+        warmup = self.recipe.optimiser.warmup
+        if step < warmup:
+            return (step + 1) / warmup
+        done = (step - warmup) / max(1, self.steps - warmup)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

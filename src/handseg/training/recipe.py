@@ -1,0 +1,216 @@
+"""Recipe: a full training configuration, from a TOML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
+
+from handseg.card import ModelCard
+from handseg.data.augment import Augmentation
+from handseg.errors import TrainingError
+from handseg.nets import EncoderUNet, UNet
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Network:
+    """architecture: the class in `handseg.nets`. channels: 1 (hand) or 3 (background, hand, forearm).
+    widths: of the encoder (UNet) or decoder (EncoderUNet) stages. pretrained: ImageNet weights (EncoderUNet)."""
+
+    architecture: Literal["UNet", "EncoderUNet"] = "EncoderUNet"
+    channels: Literal[1, 3] = 1
+    widths: tuple[int, ...] = ()
+    pretrained: bool = False
+
+
+@dataclass(frozen=True)
+class Input:
+    """size: (height, width) of a training view. resize, mean, std: see ModelCard. long_side: images are held in
+    memory at most this large. run_size: the size that the exported model works at; () for `size`."""
+
+    size: tuple[int, ...] = (256, 256)
+    run_size: tuple[int, ...] = ()
+    resize: Literal["fit", "stretch"] = "fit"
+    mean: tuple[float, ...] = (127.0, 127.0, 127.0)
+    std: tuple[float, ...] = (128.0, 128.0, 128.0)
+    long_side: int = 640
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """name: adam or adamw (no decay on norms and biases). lr: the highest rate. encoder_lr: factor on the
+    encoder's rate. schedule: `plateau` halves on a validation loss that stalls for 5 epochs; `cosine` warms up
+    linearly for `warmup` steps, then falls to 0 at the last epoch. clip: largest gradient norm; 0 for none."""
+
+    name: Literal["adam", "adamw"] = "adamw"
+    lr: float = 1e-3
+    encoder_lr: float = 1.0
+    weight_decay: float = 0.0
+    schedule: Literal["plateau", "cosine"] = "cosine"
+    warmup: int = 0
+    clip: float = 0.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """epochs: at most. draws: images an epoch; 0 for each once. session_power: see `session_weights`; 1 draws
+    without replacement. forearm_share: fraction of the draws from hand+forearm data. validate_every: epochs.
+    early_stopping: validations without a better loss; 0 for never. select: which checkpoint is the result.
+    ema: decay of the averaged weights; 0 for none. precision: bf16, 16, 32, or auto."""
+
+    epochs: int = 50
+    batch_size: int = 8
+    draws: int = 0
+    session_power: float = 1.0
+    forearm_share: float = 0.5
+    validate_every: int = 1
+    early_stopping: int = 0
+    select: Literal["best", "last"] = "best"
+    ema: float = 0.0
+    precision: Literal["auto", "bf16", "16", "32"] = "auto"
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True)
+class Loss:
+    """alpha: weight of the cross-entropy beside Dice."""
+
+    alpha: float = 0.5
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """name: of the recipe. The rest: its TOML tables. Without an [augment] table images are used as they are."""
+
+    name: str
+    network: Network = field(default_factory=Network)
+    input: Input = field(default_factory=Input)
+    loss: Loss = field(default_factory=Loss)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    run: Run = field(default_factory=Run)
+    augment: Augmentation | None = None
+
+    @classmethod
+    def load(cls, name_or_path: str) -> Recipe:
+        """A packaged recipe by name, or a TOML file.
+
+        Raises TrainingError, naming the file and the key, when it isn't valid.
+        """
+        if name_or_path in packaged_recipes():
+            text = (files("handseg.training") / "recipes" / f"{name_or_path}.toml").read_text("utf-8")
+        else:
+            try:
+                text = Path(name_or_path).read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise TrainingError(
+                    f"{name_or_path}: neither a packaged recipe ({', '.join(packaged_recipes())}) "
+                    "nor a TOML file that can be read"
+                ) from error
+        try:
+            return cls.from_dict(tomllib.loads(text), name_or_path)
+        except tomllib.TOMLDecodeError as error:
+            raise TrainingError(f"{name_or_path}: not valid TOML ({error})") from error
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], source: str = "recipe") -> Recipe:
+        recipe = _build(cls, values, source)
+        if len(recipe.input.size) != 2 or len(recipe.input.run_size) not in (0, 2):
+            raise TrainingError(f"{source}: [input] sizes are [height, width]")
+        return recipe
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as in TOML; `from_dict` is the inverse."""
+        plain = _plain(self)
+        return {k: v for k, v in plain.items() if v is not None}
+
+    def build_network(self, *, pretrained: bool | None = None) -> UNet | EncoderUNet:
+        """The network; `pretrained` overrides the recipe's (False when weights will be loaded anyway)."""
+        n = self.network
+        if n.architecture == "UNet":
+            return UNet(3, n.channels, n.widths) if n.widths else UNet(3, n.channels)
+        start = n.pretrained if pretrained is None else pretrained
+        if n.widths:
+            return EncoderUNet(n.channels, n.widths, pretrained=start)
+        return EncoderUNet(n.channels, pretrained=start)
+
+    def card(self, stride: int, *, training: bool) -> ModelCard:
+        """How this recipe's network is fed: while training, or when the model is run."""
+        i = self.input
+        size = i.size if training or not i.run_size else i.run_size
+        return ModelCard(
+            name=self.name,
+            size=(size[0], size[1]),
+            resize=i.resize,
+            stride=stride,
+            mean=(i.mean[0], i.mean[1], i.mean[2]),
+            std=(i.std[0], i.std[1], i.std[2]),
+            threshold=self.run.threshold,
+            policies=("hand",) if self.network.channels == 1 else ("hand", "hand+forearm"),
+            network=self.network.architecture,
+        )
+
+
+def packaged_recipes() -> list[str]:
+    """Names of the recipes that come with handseg."""
+    folder = files("handseg.training") / "recipes"
+    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
+
+
+def _build(cls: type[T], values: dict[str, Any], source: str, table: str = "") -> T:
+    """Make a dataclass of TOML values, checking keys and types."""
+    hints = get_type_hints(cls)
+    arguments = {}
+    for key, value in values.items():
+        where = f"{source}: {table}{key}"
+        if key not in hints:
+            raise TrainingError(f"{where}: unknown; known are {', '.join(sorted(hints))}")
+        hint = hints[key]
+        if isinstance(hint, UnionType):
+            hint = get_args(hint)[0]
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            if not isinstance(value, dict):
+                raise TrainingError(f"{where}: must be a table")
+            arguments[key] = _build(hint, value, source, f"{table}{key}.")
+            continue
+        arguments[key] = _checked(hint, value, where)
+    if missing := [
+        f.name
+        for f in dataclasses.fields(cls)  # type: ignore[arg-type]
+        if f.name not in arguments and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]:
+        raise TrainingError(f"{source}: {table}{missing[0]} is missing")
+    return cls(**arguments)
+
+
+def _checked(hint: Any, value: Any, where: str) -> Any:
+    options = get_args(hint)
+    if getattr(hint, "__origin__", None) is Literal:
+        if value not in options:
+            raise TrainingError(f"{where}: {value!r}; choose one of {', '.join(map(str, options))}")
+        return value
+    if getattr(hint, "__origin__", None) is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise TrainingError(f"{where}: must be a list")
+        return tuple(_checked(options[0], v, where) for v in value)
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise TrainingError(f"{where}: {value!r} is no {hint.__name__}")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return list(value) if isinstance(value, tuple) else value
