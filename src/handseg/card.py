@@ -47,9 +47,13 @@ class ModelCard:
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
 
+    def extended(self, values: dict[str, Any], source: str) -> ModelCard:
+        """This card with other values in some fields; checked like `from_json`."""
+        return self.from_json(json.dumps({**dataclasses.asdict(self), **values}), source)
+
     @classmethod
     def from_json(cls, text: str, source: str) -> ModelCard:
-        """Parse and check a card; `source` is the model file's name for the error message.
+        """Parse and check a card; `source` is the file's name for the error message.
 
         Raises ModelError when it isn't a valid card.
         """
@@ -70,7 +74,9 @@ class ModelCard:
                 and set(card.policies) <= set(LABEL_POLICIES)
             )
         except (TypeError, ValueError) as error:
-            raise ModelError(f"{source}: its model card can't be read ({error}); export the model anew") from error
+            raise ModelError(
+                f"{source}: its model card can't be read ({error}); mend it, or export the model anew"
+            ) from error
         if not valid:
-            raise ModelError(f"{source}: its model card holds invalid values; export the model anew")
+            raise ModelError(f"{source}: its model card holds invalid values; mend it, or export the model anew")
         return card

@@ -103,7 +103,7 @@ def resize(array: np.ndarray, height: int, width: int, *, nearest: bool = False)
     if array.shape[:2] == (height, width):
         return array
     method = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
-    return np.asarray(Image.fromarray(array).resize((width, height), method))
+    return np.array(Image.fromarray(array).resize((width, height), method))  # a copy: PIL's own is read-only
 
 
 def _umask() -> int:
@@ -151,7 +151,7 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
         # "I" and "F" may hold 8-bit values; anything beyond them is taken for 16-bit.
         scale = 257 if image.mode.startswith("I;16") or values.max(initial=0) > 255 else 1
         grey = np.clip(values / scale, 0, 255).round().astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
+        return np.asarray(np.repeat(grey[..., None], 3, axis=2))
     return np.array(image.convert("RGB"))
 
 
@@ -171,4 +171,4 @@ def _label(image: Image.Image) -> np.ndarray:
         return np.array(image)
     if image.mode == "1":
         return np.array(image).astype(np.uint8)
-    return _to_rgb(image).max(axis=2)
+    return np.asarray(_to_rgb(image).max(axis=2))

@@ -12,7 +12,8 @@ def restore(probability: np.ndarray, placement: Placement) -> np.ndarray:
     """Probability float32 H×W at the original size, from the network's float32 H'×W'."""
     height, width = placement.resized
     content = np.ascontiguousarray(probability[:height, :width], dtype=np.float32)
-    return np.clip(resize(content, *placement.original), 0.0, 1.0)
+    probability = resize(content, *placement.original)
+    return np.asarray(np.clip(probability, 0.0, 1.0))
 
 
 def binarise(probability: np.ndarray, threshold: float) -> np.ndarray:
@@ -36,7 +37,7 @@ def label_components(mask: np.ndarray) -> tuple[np.ndarray, int]:
     def root(i: int) -> int:
         while parent[i] != i:
             parent[i] = parent[parent[i]]
-            i = parent[i]
+            i = int(parent[i])
         return i
 
     first = np.searchsorted(rows, np.arange(height + 1))
@@ -54,6 +55,6 @@ def label_components(mask: np.ndarray) -> tuple[np.ndarray, int]:
     roots = np.array([root(i) for i in range(len(rows))], int)
     numbers = np.unique(roots, return_inverse=True)[1] + 1
     labels = np.zeros((height, width), np.int32)
-    for row, start, end, number in zip(rows, starts, ends, numbers):
-        labels[row, start:end] = number
+    for y, start, end, number in zip(rows, starts, ends, numbers):
+        labels[y, start:end] = number
     return labels, int(numbers.max(initial=0))

@@ -57,7 +57,12 @@ class HandMask:
         order = [i for i in np.argsort(-area, kind="stable") if area[i] >= max(1, self.mask.size * 2e-4)]
         return [
             Hand(
-                box=(*map(int, low[i]), *map(int, high[i] - low[i] + 1)),
+                box=(
+                    int(low[i, 0]),
+                    int(low[i, 1]),
+                    int(high[i, 0] - low[i, 0] + 1),
+                    int(high[i, 1] - low[i, 1] + 1),
+                ),
                 area=int(area[i]),
                 centroid=(float(x[i]), float(y[i])),
                 confidence=float(confidence[i]),

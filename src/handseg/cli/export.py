@@ -41,11 +41,11 @@ def command(
     checkpoint = run_checkpoint(run) if run.is_dir() else run
     module = load_checkpoint(checkpoint)
     card = module.recipe.card(module.net.stride, training=False)
-    try:
-        extra = json.loads(card_path.read_text("utf-8")) if card_path else {}
-        card = dataclasses.replace(card, **{k: tuple(v) if isinstance(v, list) else v for k, v in extra.items()})
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{card_path}: not a JSON object with a model card's fields ({error})") from error
+    if card_path is not None:
+        try:
+            card = card.extended(json.loads(card_path.read_text("utf-8")), str(card_path))
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(f"{card_path}: not a JSON object with a model card's fields ({error})") from error
     if threshold is not None:
         card = dataclasses.replace(card, threshold=threshold)
     images = check_images(check, checkpoint)

@@ -88,7 +88,7 @@ class Augmentation:
             rows, columns = np.nonzero(mask)
             i = int(rng.integers(len(rows)))
             jitter = rng.uniform(-0.25, 0.25, 2) * (size[1], size[0]) / scale
-            x, y = columns[i] + jitter[0], rows[i] + jitter[1]
+            x, y = columns[i] + 0.5 + jitter[0], rows[i] + 0.5 + jitter[1]
             x = min(max(x, half_w * width), (1 - half_w) * width)
             y = min(max(y, half_h * height), (1 - half_h) * height)
         angle = np.deg2rad(rng.uniform(-self.rotate, self.rotate))
@@ -107,7 +107,7 @@ class Augmentation:
         rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         linear = scale * rotation @ np.array([[1, shear], [0, 1]]) @ np.diag([mirror * stretch, 1 / stretch])
         centre = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
-        matrix = np.column_stack([linear, centre - linear @ np.array([x, y])])
+        matrix = np.column_stack([linear, centre - linear @ np.array([x - 0.5, y - 0.5])])
         target = (size[1], size[0])
         image = cv2.warpAffine(image, matrix, target, flags=cv2.INTER_LINEAR, borderValue=fill)
         mask = cv2.warpAffine(mask, matrix, target, flags=cv2.INTER_LINEAR)

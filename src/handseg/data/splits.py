@@ -101,6 +101,11 @@ def make_split(
         min(parts, key=lambda part: sum(map(len, part))).append(group)
     test = parts[fold]
     rest = [g for i, part in enumerate(parts) if i != fold for g in part]
+    if len(rest) < 2:
+        raise DataError(
+            f"one session holds nearly all frames, so that nothing is left to train on in fold {fold} of {folds}; "
+            "use another fold, more data, or random-frame"
+        )
     rest = [rest[i] for i in rng.permutation(len(rest))]
     share = val_fraction * sum(map(len, rest))
     val: list[list[str]] = []

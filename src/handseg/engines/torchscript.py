@@ -33,6 +33,8 @@ class TorchScriptEngine:
             import torch
         except ImportError as error:
             raise MissingExtraError(f"{path}: TorchScript", "train") from error
+        if device != "cpu" and not torch.cuda.is_available():
+            raise ModelError(f"device {device}: torch finds no GPU here; use cpu")
         self._torch = torch
         self.model = str(path)
         if threads is not None:
@@ -41,7 +43,9 @@ class TorchScriptEngine:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)
-                self._net = torch.jit.load(path, map_location=device, _extra_files=extra).eval()
+                self._net = torch.jit.load(  # type: ignore[no-untyped-call]
+                    path, map_location=device, _extra_files=extra
+                ).eval()
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{path}: not a TorchScript model; export it anew with: handseg export") from error
         self._device = torch.device(device)

@@ -112,7 +112,7 @@ def write_torchscript(net: Deployable, card: ModelCard, path: Path, *, half: boo
     example = torch.zeros(1, 4 * card.stride, 4 * card.stride, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        traced = torch.jit.trace(net, example)
+        traced = torch.jit.trace(net, example)  # type: ignore[no-untyped-call]
         torch.jit.save(traced, path, _extra_files={METADATA_KEY: card.to_json()})
 
 

@@ -34,7 +34,8 @@ class UNet(SegmentationNet):
         self.encoder = nn.ModuleList(DoubleConv(a, b) for a, b in pairwise(widths))
         self.pool = nn.MaxPool2d(2)
         self.bottleneck = DoubleConv(features[-1], 2 * features[-1])
-        self.upsample = nn.ModuleList(nn.ConvTranspose2d(2 * f, f, 2, 2) for f in features[::-1])
+        upwards = [2 * features[-1], *features[::-1]]
+        self.upsample = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, 2) for a, b in pairwise(upwards))
         self.decoder = nn.ModuleList(DoubleConv(2 * f, f) for f in features[::-1])
         self.head = nn.Conv2d(features[0], out_channels, 1)
 

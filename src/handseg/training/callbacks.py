@@ -56,7 +56,7 @@ class Curves(pl.Callback):
         self.path = folder / "curves.csv"
         self._validated = False
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forget rows beyond the checkpoint that training resumes from."""
         if trainer.is_global_zero and self.path.is_file():
             rows = [r for r in self._rows() if int(r["epoch"]) < trainer.current_epoch]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +33,13 @@ from handseg.training.callbacks import Curves, Guard
 from handseg.training.module import HandModule
 from handseg.training.recipe import Recipe
 
+# Lightning's, about what is meant to be so here; and one about torch's internals.
+KNOWN_WARNINGS = (
+    ".*Checkpoint directory .* exists and is not empty",
+    ".*does not have many workers",
+    ".*number of training batches .* is smaller than the logging interval",
+    ".*LeafSpec.* is deprecated",
+)
 CHECK_FILE = "check_images.txt"  # the validation images that `handseg export` compares on
 CHECK_IMAGES = 20
 
@@ -100,13 +110,19 @@ def fit(
         persistent_workers=options.workers > 0,
     )
     module = HandModule(recipe.to_dict(), recipe.run.epochs * len(loader), pretrained=False if resume else None)
-    trainer.fit(
-        module,
-        loader,
-        DataLoader(validation, 4, collate_fn=collate),
-        ckpt_path=last if resume else None,
-        weights_only=True if resume else None,
-    )
+    if trainer.is_global_zero:
+        device, processes = trainer.strategy.root_device, trainer.world_size
+        print(f"training on {device}, {processes} processes, precision {trainer.precision}", file=sys.stderr)
+    with warnings.catch_warnings():
+        for message in KNOWN_WARNINGS:
+            warnings.filterwarnings("ignore", message)
+        trainer.fit(
+            module,
+            loader,
+            DataLoader(validation, 4, collate_fn=collate),
+            ckpt_path=last if resume else None,
+            weights_only=True if resume else None,
+        )
     if trainer.interrupted:
         raise KeyboardInterrupt
     return folder / f"{recipe.run.select}.ckpt"
@@ -144,6 +160,7 @@ def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
     run = recipe.run
     gpu = options.accelerator != "cpu" and torch.cuda.is_available()
     devices = options.devices or (torch.cuda.device_count() if gpu else 1)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     callbacks: list[pl.Callback] = [
         Guard(),
         Curves(folder),

@@ -54,7 +54,8 @@ class CombinedLoss(nn.Module):
         else:
             keep = ~ignore
             bce = (bce * keep).sum() / keep.sum().clamp(min=1)
-        return self.alpha * bce + (1 - self.alpha) * self.dice(logits, target, ignore)
+        dice: Tensor = self.dice(logits, target, ignore)
+        return self.alpha * bce + (1 - self.alpha) * dice
 
 
 def unknown(channels: int, target: Tensor, policy: Tensor) -> Tensor:

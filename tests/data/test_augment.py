@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cv2", reason="OpenCV isn't installed: handseg[train]")
+
+from handseg.data import augment as module
+from handseg.data.augment import Augmentation
+from tests.conftest import scene
+
+FILL = (127.0, 127.0, 127.0)
+GEOMETRY_ONLY = Augmentation(light=0, grey=0, shadow=0, blur=0, noise=0, jpeg=0, occlude=0)
+NOTHING = Augmentation(0, (1, 1), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def test_no_augmentation_is_a_plain_resize() -> None:
+    image, mask = scene(np.random.default_rng(0), 80, 120)
+    view, label = NOTHING(image, mask, (80, 120), FILL, np.random.default_rng(1))
+    assert np.array_equal(view, image)
+    assert np.array_equal(label, mask)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (200, 300), (96, 40)])
+def test_image_and_mask_move_together(size: tuple[int, int]) -> None:
+    """An image that shows its own mask must still do so after any warp."""
+    _, mask = scene(np.random.default_rng(0), 90, 130)
+    image = np.repeat(mask[..., None], 3, axis=2)
+    for seed in range(30):
+        view, label = GEOMETRY_ONLY(image, mask, size, (0.0, 0.0, 0.0), np.random.default_rng(seed))
+        assert view.shape == (*size, 3)
+        assert set(np.unique(label)) <= {0, 255}
+        assert np.array_equal(view[..., 0] >= 128, label > 0)
+
+
+def test_the_same_generator_state_gives_the_same_view_and_others_differ() -> None:
+    image, mask = scene(np.random.default_rng(0))
+    views = [Augmentation()(image, mask, (64, 96), FILL, np.random.default_rng(seed))[0] for seed in (5, 5, 6)]
+    assert np.array_equal(views[0], views[1])
+    assert not np.array_equal(views[0], views[2])
+
+
+def test_an_occluder_takes_the_hand_away_beneath_it() -> None:
+    image, mask = scene(np.random.default_rng(0), 200, 300)
+    covered = 0
+    for seed in range(20):
+        view, label = module.occlude(image, mask, np.random.default_rng(seed))
+        assert not (label & ~mask).any()
+        assert np.array_equal(view[label > 0], image[label > 0])
+        covered += int((mask > 0).sum() - (label > 0).sum())
+    assert covered > 0
+
+
+@pytest.mark.parametrize("effect", [module.blur, module.add_noise, module.compress, module.cast_shadow])
+def test_each_effect_changes_the_image_but_not_its_form(effect) -> None:
+    image, _ = scene(np.random.default_rng(0))
+    changed = [effect(image, np.random.default_rng(seed)) for seed in range(8)]
+    assert all(c.shape == image.shape and c.dtype == np.uint8 for c in changed)
+    assert sum(not np.array_equal(c, image) for c in changed) >= 6
+
+
+def test_shadows_only_darken() -> None:
+    image, _ = scene(np.random.default_rng(0))
+    assert (module.cast_shadow(image, np.random.default_rng(1)) <= image).all()
+
+
+def test_losing_all_colour() -> None:
+    image, _ = scene(np.random.default_rng(0))
+    grey = module.shift_saturation(image, 0.0)
+    assert (np.ptp(grey.astype(int), axis=2) == 0).all()

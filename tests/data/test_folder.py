@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handseg.data import read_dataset
+from handseg.errors import DataError
+from handseg.image import save_png
+
+
+def test_a_folder_of_images_and_masks(dataset: Path) -> None:
+    samples = read_dataset(dataset)
+    assert len(samples) == 12
+    assert samples[0].policy == "hand"
+    assert len({s.session for s in samples}) == 6
+    assert samples[0].load_mask().shape == samples[0].load_image().shape[:2]
+
+
+@pytest.mark.parametrize(
+    ("folder", "images", "sessions"), [("utg", 855, 44), ("yhg", 488, 22), ("hgr", 178, 20), ("irllabs", 20, 20)]
+)
+def test_the_real_sets_are_read_with_their_sessions(data: Path, folder: str, images: int, sessions: int) -> None:
+    samples = read_dataset(data / folder, "hand+forearm")
+    assert len(samples) == images
+    assert len({s.session for s in samples}) == sessions
+    assert {s.policy for s in samples} == {"hand+forearm"}
+
+
+def test_both_halves_of_one_original_split_are_one_session(data: Path) -> None:
+    videos = {s.name.split("_")[0]: s.session for s in read_dataset(data / "utg") if "_200_" in s.name}
+    assert videos == {"train": "utg:200", "test": "utg:200"}
+
+
+def test_a_missing_mask_is_named(dataset: Path) -> None:
+    mask = next((dataset / "masks").iterdir())
+    mask.unlink()
+    with pytest.raises(DataError, match=f"no mask masks/{mask.name}"):
+        read_dataset(dataset)
+
+
+def test_a_mask_of_another_size_is_named(dataset: Path) -> None:
+    mask = sorted((dataset / "masks").iterdir())[0]
+    save_png(mask, np.zeros((5, 7), np.uint8))
+    with pytest.raises(DataError, match=rf"{mask.name}: the mask has 7×5 pixels and its image .* 96×72"):
+        read_dataset(dataset)[0].load_mask()
+
+
+def test_folders_that_are_no_dataset_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        read_dataset(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="neither an EgoHands root nor"):
+        read_dataset(tmp_path)
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    with pytest.raises(DataError, match="no images in it"):
+        read_dataset(tmp_path)
+
+
+HEADER = "name,image,mask,video,session,policy\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("", "holds no rows"),
+        ("a,,masks/a.png,,,\n", "line 2: no image"),
+        ("a,images/a.png,masks/a.png,,,\n", "named in index.csv, but not there"),
+        ("a,images/a.png,masks/a.png,,,arm\n", "unknown label policy 'arm'"),
+    ],
+)
+def test_a_wrong_index_is_named(tmp_path: Path, rows: str, message: str) -> None:
+    (tmp_path / "index.csv").write_text(HEADER + rows)
+    with pytest.raises(DataError, match=message):
+        read_dataset(tmp_path)
+
+
+def test_an_index_says_session_and_policy(dataset: Path) -> None:
+    image = sorted((dataset / "images").iterdir())[0].name
+    (dataset / "index.csv").write_text(HEADER + f"one,images/{image},masks/{image},clip,day 1,hand+forearm\n")
+    (sample,) = read_dataset(dataset)
+    assert (sample.name, sample.video, sample.session, sample.policy) == ("one", "clip", "day 1", "hand+forearm")

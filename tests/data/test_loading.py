@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handseg.card import ModelCard
+from handseg.data import Sample, read_dataset
+
+CARD = ModelCard("m", size=(40, 64))
+
+
+@pytest.fixture
+def loading(torch):
+    from handseg.data import loading
+
+    return loading
+
+
+def test_a_draw_depends_on_seed_epoch_and_position_alone(loading, dataset: Path) -> None:
+    from handseg.data.augment import Augmentation
+
+    memory = loading.Memory(read_dataset(dataset), 64)
+    first = loading.TrainingData(memory, CARD, Augmentation(), seed=1)
+    second = loading.TrainingData(memory, CARD, Augmentation(), seed=1)
+    _ = first[0, 0, 3]
+    assert (first[2, 5, 3]["image"] == second[2, 5, 3]["image"]).all()
+    assert not (first[2, 5, 3]["image"] == first[3, 5, 3]["image"]).all()
+    assert first[2, 5, 3]["image"].shape == (3, 40, 64)
+
+
+def test_validation_ignores_the_padding_only(loading, dataset: Path) -> None:
+    data = loading.ValidationData(loading.Memory(read_dataset(dataset), 96), ModelCard("m", size=(40, 50)))
+    item = data[0]
+    assert tuple(item["image"].shape[1:]) == tuple(item["target"].shape)
+    assert item["target"].shape[0] % 32 == 0
+    content = (~item["ignore"]).sum()
+    assert abs(float(content) - 40 * 50) < 100
+    assert not item["target"][item["ignore"]].any()
+
+
+def test_collate_pads_to_the_largest_and_ignores_it(loading, torch) -> None:
+    def item(height: int, width: int):
+        image = np.zeros((height, width, 3), np.uint8)
+        sample = Sample("a", Path("a"), Path("a"), "v", "s", "hand+forearm")
+        return loading._item(image, np.ones((height, width), bool), sample)
+
+    batch = loading.collate([item(4, 8), item(6, 5)])
+    assert batch["image"].shape == (2, 3, 6, 8)
+    assert int((~batch["ignore"]).sum()) == 4 * 8 + 6 * 5
+    assert batch["policy"].tolist() == [1, 1]
+
+
+def test_processes_share_an_epochs_draws_without_overlap(loading) -> None:
+    whole = loading.DrawSampler(10, seed=3)
+    parts = [loading.DrawSampler(10, seed=3, rank=r, replicas=2) for r in range(2)]
+    for sampler in (whole, *parts):
+        sampler.set_epoch(4)
+    assert sorted([*parts[0], *parts[1]]) == sorted(whole)
+    assert sorted(index for _, _, index in whole) == list(range(10))
+    whole.set_epoch(5)
+    assert [d[2] for d in whole] != [d[2] for d in sorted([*parts[0], *parts[1]])]
+
+
+def test_weights_steer_the_draws(loading) -> None:
+    sampler = loading.DrawSampler(3, seed=0, draws=600, weights=np.array([1.0, 3.0, 0.0]))
+    drawn = np.bincount([index for _, _, index in sampler], minlength=3)
+    assert drawn.sum() == 600
+    assert drawn[2] == 0
+    assert 380 < drawn[1] < 520
+
+
+def test_session_weights_balance_sessions(loading) -> None:
+    samples = [Sample(str(i), Path("i"), Path("m"), "v", "big" if i < 9 else "small") for i in range(10)]
+    assert loading.session_weights(samples, 1.0).tolist() == [1.0] * 10
+    weights = loading.session_weights(samples, 0.5)
+    assert weights[:9].sum() == pytest.approx(3)
+    assert weights[9] == pytest.approx(1)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handseg.data import read_dataset
+from handseg.data.prepare import prepare_egohands
+from handseg.errors import DataError, ImageError
+from handseg.image import load_label, load_mask
+
+VIDEO = "CARDS_OFFICE_S_B"
+
+
+@pytest.fixture
+def root(data: Path, tmp_path: Path) -> Path:
+    """A real video cut to its first eight frames."""
+    io = pytest.importorskip("scipy.io")
+    source = data / "egohands" / "_LABELLED_SAMPLES" / VIDEO
+    folder = tmp_path / "ego" / "_LABELLED_SAMPLES" / VIDEO
+    folder.mkdir(parents=True)
+    io.savemat(
+        folder / "polygons.mat", {"polygons": io.loadmat(source / "polygons.mat")["polygons"].reshape(1, -1)[:, :8]}
+    )
+    for frame in sorted(source.glob("*.jpg"))[:8]:
+        shutil.copyfile(frame, folder / frame.name)
+    return tmp_path / "ego"
+
+
+def test_what_is_prepared_reads_back_as_the_original(root: Path, tmp_path: Path) -> None:
+    counts = prepare_egohands(root, tmp_path / "out", workers=2)
+    prepared, original = read_dataset(tmp_path / "out"), read_dataset(root)
+    assert counts["frames"] == len(prepared) == len(original) == 8
+    for a, b in zip(prepared, original):
+        assert (a.name, a.video, a.session, a.policy) == (b.name, b.video, b.session, b.policy)
+        assert a.image.read_bytes() == b.image.read_bytes()
+        assert np.array_equal(a.load_mask(), b.load_mask())
+        classes = load_label(tmp_path / "out" / "classes" / f"{a.name}.png")
+        assert np.array_equal(classes > 0, b.load_mask() > 0)
+
+
+def test_a_second_run_does_only_what_is_missing(root: Path, tmp_path: Path) -> None:
+    prepare_egohands(root, tmp_path / "out", workers=1)
+    masks = sorted((tmp_path / "out" / "masks").iterdir())
+    before = {mask: mask.stat().st_mtime_ns for mask in masks}
+    masks[3].unlink()
+    prepare_egohands(root, tmp_path / "out", workers=1)
+    again = [mask for mask in masks if mask.stat().st_mtime_ns != before[mask]]
+    assert again == [masks[3]]
+    assert load_mask(masks[3]).any()
+
+
+def test_a_frame_that_does_not_decode_is_named_and_no_index_written(root: Path, tmp_path: Path) -> None:
+    frame = sorted((root / "_LABELLED_SAMPLES" / VIDEO).glob("*.jpg"))[2]
+    frame.write_bytes(frame.read_bytes()[:2000])
+    with pytest.raises(ImageError, match=frame.name):
+        prepare_egohands(root, tmp_path / "out", workers=1)
+    assert not (tmp_path / "out" / "index.csv").exists()
+
+
+def test_labels_without_frames_are_refused(root: Path, tmp_path: Path) -> None:
+    for frame in (root / "_LABELLED_SAMPLES" / VIDEO).glob("*.jpg"):
+        frame.unlink()
+    with pytest.raises(DataError, match="no video has frames"):
+        prepare_egohands(root, tmp_path / "out")

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from handseg.data import Sample, Split, read_dataset
+from handseg.data.splits import make_split
+from handseg.errors import DataError
+
+
+def samples(sizes: list[int]) -> list[Sample]:
+    return [
+        Sample(f"s{s}_{i}", Path("i"), Path("m"), f"s{s}", f"s{s}") for s, size in enumerate(sizes) for i in range(size)
+    ]
+
+
+@given(st.lists(st.integers(1, 30), min_size=6, max_size=20), st.integers(2, 5), st.integers(0, 99))
+def test_session_disjoint_keeps_sessions_whole(sizes: list[int], folds: int, seed: int) -> None:
+    every = samples(sizes)
+    assume(max(sizes) < sum(sizes) / folds)
+    tested = []
+    for fold in range(folds):
+        split = make_split(every, "session-disjoint", folds=folds, fold=fold, seed=seed)
+        sides = [{s.session for s in split.select(every, side)} for side in ("train", "val", "test")]
+        assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+        assert sorted([*split.train, *split.val, *split.test]) == sorted(s.name for s in every)
+        assert split.train
+        assert split.val
+        assert split == make_split(every, "session-disjoint", folds=folds, fold=fold, seed=seed)
+        tested += split.test
+    assert sorted(tested) == sorted(s.name for s in every)
+
+
+def test_random_frame_mixes_sessions() -> None:
+    split = make_split(samples([50, 50]), "random-frame")
+    assert {n.split("_")[0] for n in split.train} == {n.split("_")[0] for n in split.test} == {"s0", "s1"}
+
+
+def test_a_file_and_back(tmp_path: Path) -> None:
+    split = make_split(samples([3, 4, 5, 6, 7]), "session-disjoint", seed=4)
+    split.save(tmp_path / "split.json")
+    assert Split.load(tmp_path / "split.json") == split
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"train": []}', None])
+def test_a_file_that_is_no_split_is_named(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "split.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(DataError, match=r"split\.json: not a split file"):
+        Split.load(path)
+
+
+def test_a_split_of_other_data_is_refused() -> None:
+    split = make_split(samples([3, 4, 5, 6, 7]), "session-disjoint")
+    with pytest.raises(DataError, match="doesn't have"):
+        split.select(samples([1]), "train")
+
+
+@pytest.mark.parametrize("arguments", [{"folds": 1}, {"fold": 9}, {"folds": 5}])
+def test_impossible_folds_are_refused(arguments: dict[str, int]) -> None:
+    with pytest.raises(DataError, match="folds"):
+        make_split(samples([3, 4, 5]), "session-disjoint", **arguments)
+
+
+def test_one_session_that_is_nearly_everything_is_refused() -> None:
+    with pytest.raises(DataError, match="nothing is left to train on"):
+        make_split(samples([1, 1, 1, 1, 1, 50]), "session-disjoint", folds=2, fold=1)
+
+
+def test_equal_names_are_refused() -> None:
+    with pytest.raises(DataError, match="same name"):
+        make_split(samples([3, 4, 5, 6, 7]) * 2, "session-disjoint")
+
+
+def test_real_egohands_sides_share_no_session(data: Path) -> None:
+    every = read_dataset(data / "egohands") + read_dataset(data / "egohands_more")
+    split = make_split(every, "session-disjoint")
+    train, test = ({s.session for s in split.select(every, side)} for side in ("train", "test"))
+    assert len(every) == 451
+    assert not train & test

@@ -1,0 +1,108 @@
+"""The contract that every engine keeps, on one small network exported for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from handseg.card import ModelCard
+from handseg.engines import find_model, open_engine
+from handseg.errors import ModelError
+
+
+@pytest.fixture(scope="module")
+def files(torch, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A narrow U-Net as each engine's file."""
+    from handseg.export.export import write_onnx, write_torchscript
+    from handseg.nets import UNet
+    from handseg.nets.deployable import Deployable
+
+    pytest.importorskip("onnxscript", reason="onnxscript isn't installed: handseg[export]")
+    torch.manual_seed(0)
+    card = ModelCard("tiny", size=(32, 48), stride=4, mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0))
+    net = Deployable(UNet(3, 1, (4, 8)), card.mean, card.std).eval()
+    folder = tmp_path_factory.mktemp("engines")
+    write_onnx(net, card, folder / "tiny.onnx")
+    write_torchscript(net, card, folder / "tiny.pt")
+    return {"onnxruntime": folder / "tiny.onnx", "torchscript": folder / "tiny.pt"}
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "torchscript"])
+class TestEngine:
+    def test_it_runs_any_batch_and_aligned_size(self, files: dict[str, Path], name: str) -> None:
+        engine = open_engine(files[name], threads=1)
+        assert engine.name == name
+        assert engine.card.name == "tiny"
+        rng = np.random.default_rng(0)
+        for shape in ((1, 32, 48), (3, 4, 4), (2, 60, 20)):
+            output = engine.run(rng.integers(0, 256, (*shape, 3), dtype=np.uint8))
+            assert output.shape == (shape[0], 1, *shape[1:])
+            assert output.dtype == np.float32
+            assert 0 < output.min() <= output.max() < 1
+
+    def test_a_batch_gives_what_single_images_give(self, files: dict[str, Path], name: str) -> None:
+        engine = open_engine(files[name], threads=1)
+        batch = np.random.default_rng(1).integers(0, 256, (3, 32, 48, 3), dtype=np.uint8)
+        alone = np.concatenate([engine.run(image[None]) for image in batch])
+        assert np.abs(engine.run(batch) - alone).max() < 1e-5
+
+    def test_a_file_of_another_kind_is_refused(self, tmp_path: Path, name: str) -> None:
+        path = tmp_path / "model.onnx"
+        path.write_text("not a model")
+        with pytest.raises(ModelError, match=r"model\.onnx: not a"):
+            open_engine(path, engine=name)
+
+    def test_a_missing_device_is_an_error_not_a_fallback(self, files: dict[str, Path], name: str) -> None:
+        if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+            pytest.skip("this machine has the device")
+        with pytest.raises(ModelError, match="cuda"):
+            open_engine(files[name], device="cuda")
+
+
+def test_engines_agree(files: dict[str, Path]) -> None:
+    batch = np.random.default_rng(2).integers(0, 256, (2, 32, 48, 3), dtype=np.uint8)
+    outputs = [open_engine(path).run(batch) for path in files.values()]
+    assert np.abs(outputs[0] - outputs[1]).max() < 1e-5
+
+
+def test_an_onnx_file_without_a_card_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(files["onnxruntime"])
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "bare.onnx")
+    with pytest.raises(ModelError, match="carries no model card"):
+        open_engine(tmp_path / "bare.onnx")
+
+
+def test_the_blogs_torchscript_runs_in_its_pipeline_only(torch, tmp_path: Path) -> None:
+    """A network without a card: float RGB in [0, 1] in, logits out, at the size that it is given."""
+    import warnings
+
+    from handseg import HandSegmentationPipeline
+
+    class Redness(torch.nn.Module):
+        def forward(self, x):
+            return 40 * (x[:, :1] - 0.5)
+
+    path = tmp_path / "blog.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.trace(Redness(), torch.zeros(1, 3, 256, 256)).save(str(path))
+    with pytest.raises(ModelError, match="carries no model card"):
+        open_engine(path)
+    image = np.zeros((90, 120, 3), np.uint8)
+    image[20:70, 30:100, 0] = 255
+    mask = HandSegmentationPipeline(path, input_size=(64, 64)).predict(image)
+    assert mask.shape == (90, 120)
+    assert mask[45, 65] == 255
+    assert mask[5, 5] == 0
+
+
+def test_models_are_found_by_name_or_path(files: dict[str, Path]) -> None:
+    assert find_model("default").name == "default.onnx"
+    assert find_model(files["onnxruntime"]) == files["onnxruntime"]
+    with pytest.raises(ModelError, match="neither a file nor a packaged model; packaged are: default"):
+        find_model("nothing")

@@ -1,0 +1,89 @@
+"""Evaluation against an engine whose answers are known, and against the definitions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handseg.card import ModelCard
+from handseg.data import read_dataset
+from handseg.errors import DataError, ModelError
+from handseg.evaluation import evaluate
+from handseg.evaluation.pictures import gallery, precision_recall_curve
+from handseg.image import load_image
+from handseg.metrics import count, score
+from handseg.segmenter import Segmenter
+
+
+class RednessEngine:
+    """Calls a pixel a hand by its red channel: a real engine, simple enough to know its answers."""
+
+    name = "redness"
+    model = "redness"
+    card = ModelCard("redness", size=(72, 96), stride=1)
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        return (batch[..., 0] / np.float32(255))[:, None]
+
+
+@pytest.fixture
+def segmenter() -> Segmenter:
+    return Segmenter(RednessEngine())
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.45, 0.5, 0.7])
+def test_scores_at_any_threshold_are_those_of_the_masks(dataset: Path, segmenter: Segmenter, threshold: float) -> None:
+    samples = read_dataset(dataset)
+    evaluation = evaluate(segmenter, samples)
+    direct = np.array(
+        [count(load_image(s.image)[..., 0] / np.float32(255) >= threshold, s.load_mask()) for s in samples]
+    )
+    assert np.array_equal(evaluation.counts(threshold), direct)
+    assert evaluation.scores(threshold) == score(direct)
+
+
+def test_the_best_threshold_is_best(dataset: Path, segmenter: Segmenter) -> None:
+    evaluation = evaluate(segmenter, read_dataset(dataset))
+    best = evaluation.scores(evaluation.best_threshold())["pixel"]["f1"]
+    assert best == max(evaluation.scores(t / 1000)["pixel"]["f1"] for t in range(1, 1000))
+    assert best > 0.99
+
+
+def test_precision_and_recall_end_where_they_must(dataset: Path, segmenter: Segmenter) -> None:
+    thresholds, precision, recall = evaluate(segmenter, read_dataset(dataset)).precision_recall()
+    assert (thresholds[0], recall[0]) == (0, 1)
+    assert (np.diff(recall) <= 0).all()
+    assert ((0 <= precision) & (precision <= 1)).all()
+
+
+def test_the_report_keeps_its_contract(dataset: Path, segmenter: Segmenter) -> None:
+    report = evaluate(segmenter, read_dataset(dataset)).report("redness")
+    assert report["model"] == "redness"
+    assert report["n_images"] == 12
+    assert report["threshold"] == 0.5
+    assert set(report["pixel"]) == {"precision", "recall", "f1", "iou"}
+    assert set(report["image"]) == {"iou", "f1"}
+    low, high = report["interval_95"]["pixel_f1"]
+    assert low <= report["pixel"]["f1"] <= high
+    assert set(report["at_threshold"]) == {"0.45", "0.5"}
+
+
+def test_pictures_are_drawn(dataset: Path, segmenter: Segmenter, tmp_path: Path) -> None:
+    evaluation = evaluate(segmenter, read_dataset(dataset))
+    gallery(evaluation, segmenter, tmp_path / "gallery.png")
+    assert load_image(tmp_path / "gallery.png").shape == (900, 1600, 3)
+    pytest.importorskip("matplotlib")
+    precision_recall_curve(evaluation, tmp_path / "new" / "curve.png")
+    assert load_image(tmp_path / "new" / "curve.png").shape[0] > 300
+
+
+def test_another_label_policy_is_refused(dataset: Path, segmenter: Segmenter) -> None:
+    with pytest.raises(ModelError, match="labelled hand.forearm"):
+        evaluate(segmenter, read_dataset(dataset, "hand+forearm"))
+
+
+def test_no_images_are_refused(segmenter: Segmenter) -> None:
+    with pytest.raises(DataError, match="no images"):
+        evaluate(segmenter, [])

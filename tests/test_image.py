@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from handseg import image as module
+from handseg.errors import HandsegError, ImageError
+from handseg.image import image_size, load_image, load_mask, resize, save_png, write_atomically
+
+
+def gradient(height: int = 6, width: int = 9) -> np.ndarray:
+    return np.arange(height * width * 3, dtype=np.uint8).reshape(height, width, 3)
+
+
+def test_an_rgb_png_comes_back_as_it_was(tmp_path: Path) -> None:
+    save_png(tmp_path / "a.png", gradient())
+    assert np.array_equal(load_image(tmp_path / "a.png"), gradient())
+
+
+@pytest.mark.parametrize(
+    ("mode", "value", "expected"),
+    [
+        ("L", 77, (77, 77, 77)),
+        ("LA", (77, 10), (77, 77, 77)),
+        ("RGBA", (1, 2, 3, 0), (1, 2, 3)),
+        ("1", 1, (255, 255, 255)),
+        ("CMYK", (255, 0, 0, 0), (0, 255, 255)),
+        ("I;16", 257 * 200, (200, 200, 200)),
+    ],
+)
+def test_every_mode_becomes_rgb(tmp_path: Path, mode: str, value: object, expected: tuple[int, int, int]) -> None:
+    path = tmp_path / "a.tif"
+    Image.new(mode, (4, 3), value).save(path)
+    loaded = load_image(path)
+    assert loaded.shape == (3, 4, 3)
+    assert loaded.dtype == np.uint8
+    assert np.abs(loaded.astype(int) - expected).max() <= 1
+
+
+def test_a_palette_image_becomes_rgb(tmp_path: Path) -> None:
+    Image.new("RGB", (5, 4), (200, 10, 30)).convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "a.gif")
+    assert np.abs(load_image(tmp_path / "a.gif").astype(int) - (200, 10, 30)).max() <= 2
+
+
+def test_exif_rotation_is_applied_to_pixels_and_size(tmp_path: Path) -> None:
+    picture = Image.fromarray(gradient(6, 9))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "a.png", exif=exif)
+    assert load_image(tmp_path / "a.png").shape == (9, 6, 3)
+    assert image_size(tmp_path / "a.png") == (9, 6)
+    assert np.array_equal(load_image(tmp_path / "a.png"), np.rot90(gradient(6, 9), -1))
+
+
+def test_arrays_and_pil_images_are_taken(tmp_path: Path) -> None:
+    assert np.array_equal(load_image(gradient()), gradient())
+    assert np.array_equal(load_image(Image.fromarray(gradient())), gradient())
+    assert load_image(np.zeros((5, 4), np.uint8)).shape == (5, 4, 3)
+    assert load_image(np.zeros((5, 4, 4), np.uint8)).shape == (5, 4, 3)
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((5, 4, 3), np.float32), np.zeros((5, 4, 2), np.uint8), np.zeros((0, 4, 3), np.uint8)]
+)
+def test_other_arrays_are_refused_with_what_to_do(array: np.ndarray) -> None:
+    with pytest.raises(ImageError, match="an image array is"):
+        load_image(array)
+
+
+def test_a_mask_is_binary_whatever_its_values(tmp_path: Path) -> None:
+    save_png(tmp_path / "a.png", np.array([[0, 1, 255], [0, 128, 0]], np.uint8))
+    assert load_mask(tmp_path / "a.png").tolist() == [[0, 255, 255], [0, 255, 0]]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "empty"), (b"not a picture", "not an image"), (None, "no such file")],
+)
+def test_files_that_are_no_image_are_named(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    path = tmp_path / "broken.png"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ImageError, match=rf"broken\.png.*{reason}"):
+        load_image(path)
+
+
+def test_a_truncated_jpeg_is_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (60, 60, 3), dtype=np.uint8)).save(tmp_path / "a.jpg")
+    whole = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ImageError, match=r"a\.jpg: damaged image"):
+        load_image(tmp_path / "a.jpg")
+
+
+def test_a_folder_is_no_image(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="is a folder"):
+        load_image(tmp_path)
+
+
+def test_too_many_pixels_are_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_PIXELS", 50)
+    save_png(tmp_path / "a.png", gradient())
+    with pytest.raises(ImageError, match="9×6 is more than"):
+        load_image(tmp_path / "a.png")
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail(file: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, fail)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HandsegError, match="file.*can't write there"):
+        save_png(tmp_path / "file" / "a.png", gradient())
+
+
+def test_resize_keeps_the_type_and_the_mean() -> None:
+    values = np.random.default_rng(0).random((40, 60), np.float32)
+    small = resize(values, 10, 15)
+    assert small.dtype == np.float32
+    assert small.shape == (10, 15)
+    assert abs(small.mean() - values.mean()) < 0.01

@@ -1,0 +1,82 @@
+"""What the package promises as a whole: its public names, a light start, a runtime without torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+
+import handseg
+
+SOURCE = Path(handseg.__file__).parent
+LAYERS = [  # from the top; a module imports from its own layer or from one below
+    {"cli", "service", "__main__"},
+    {"training", "evaluation", "export"},
+    {"data", "nets"},
+    {"segmenter", "pipeline", "video"},
+    {"engines"},
+    {"result", "draw"},
+    {"postprocess"},
+    {"preprocess"},
+    {"card", "image", "metrics", "errors"},
+]
+TORCH = {"nets", "training", "export"}
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_all_is_sorted_and_true() -> None:
+    assert handseg.__all__ == sorted(handseg.__all__, key=str)
+    for name in handseg.__all__:
+        assert getattr(handseg, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = handseg.nothing
+
+
+def test_the_runtime_works_without_torch_lightning_scipy_and_opencv() -> None:
+    blocked = ("torch", "lightning", "scipy", "cv2", "matplotlib")
+    result = run(
+        f"import sys\nfor name in {blocked}: sys.modules[name] = None\n"
+        "import numpy, handseg\n"
+        "print(handseg.load()(numpy.zeros((40, 60, 3), 'uint8')).mask.shape)"
+    )
+    assert result.stdout == "(40, 60)\n", result.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    result = run(
+        "import sys\nfrom handseg.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({'numpy', 'PIL', 'onnxruntime', 'torch'} & set(sys.modules)))"
+    )
+    assert result.stdout.endswith("[]\n"), result.stdout + result.stderr
+
+
+def test_no_torchvision_gets_installed() -> None:
+    assert "torchvision" not in {d.name for d in distributions()}
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_modules_are_short_and_imports_point_downwards(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert text.count("\n") <= 400
+    own = path.relative_to(SOURCE).with_suffix("").parts[0]
+    if own == "__init__":
+        return
+    layer = next(i for i, names in enumerate(LAYERS) if own in names)
+    for node in ast.walk(ast.parse(text)):
+        modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for module in modules:
+            package, *rest = module.split(".")
+            if package == "handseg" and rest:
+                assert any(rest[0] in names for names in LAYERS[layer:]), f"{path} imports {module} from above"
+            if package in {"torch", "lightning"}:
+                allowed = own in TORCH or path.name == "torchscript.py" or (own == "data" and path.name == "loading.py")
+                assert allowed, f"{path} imports {module}"

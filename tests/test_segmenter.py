@@ -1,0 +1,93 @@
+"""The packaged model through the public API, on the example picture and on whatever shape comes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import handseg
+from handseg.image import load_image, load_mask
+from handseg.metrics import count, score
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> handseg.Segmenter:
+    return handseg.load(threads=1)
+
+
+def test_the_example_hand_is_found(segmenter: handseg.Segmenter) -> None:
+    result = segmenter(EXAMPLES / "hand.jpg")
+    assert result.probability.dtype == np.float32
+    assert set(np.unique(result.mask)) == {0, 255}
+    assert score(count(result.mask, load_mask(EXAMPLES / "hand_mask.png")))["image"]["iou"] > 0.8
+    assert len(result.hands) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 90), (32, 32), (97, 211), (640, 360), (1080, 1920)])
+def test_the_mask_has_the_images_size(segmenter: handseg.Segmenter, shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    result = segmenter(image)
+    assert result.mask.shape == result.probability.shape == shape
+    assert 0 <= result.probability.min() <= result.probability.max() <= 1
+
+
+def test_paths_arrays_and_pil_images_give_the_same(segmenter: handseg.Segmenter) -> None:
+    path = EXAMPLES / "hand.jpg"
+    expected = segmenter(path).probability
+    assert np.array_equal(segmenter(str(path)).probability, expected)
+    assert np.array_equal(segmenter(load_image(path)).probability, expected)
+    with Image.open(path) as image:
+        assert np.array_equal(segmenter(image).probability, expected)
+
+
+def test_a_batch_gives_what_single_calls_give(segmenter: handseg.Segmenter) -> None:
+    image = load_image(EXAMPLES / "hand.jpg")
+    images = [image, image[::-1], image[:300, :300], image[:, ::-1]]
+    for together, alone in zip(segmenter.batch(images, size=3), map(segmenter, images), strict=True):
+        assert np.abs(together.probability - alone.probability).max() < 1e-5
+
+
+def test_a_stream_yields_as_frames_come(segmenter: handseg.Segmenter) -> None:
+    taken = []
+
+    def frames():
+        for i in range(3):
+            taken.append(i)
+            yield np.full((40, 60, 3), i, np.uint8)
+
+    stream = segmenter.stream(frames())
+    assert next(stream).mask.shape == (40, 60)
+    assert taken == [0, 1] or taken == [0]
+    assert len(list(stream)) == 2
+
+
+def test_a_threshold_changes_the_mask() -> None:
+    low, high = handseg.load(threshold=0.05), handseg.load(threshold=0.95)
+    path = EXAMPLES / "hand.jpg"
+    assert low(path).mask.sum() > high(path).mask.sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"model": "best"}, "packaged are: default"),
+        ({"engine": "tensorflow"}, "unknown engine"),
+        ({"policy": "arm"}, "unknown"),
+        ({"threshold": 2.0}, "between 0 and 1"),
+        ({"model": EXAMPLES / "hand.jpg"}, "not an ONNX model"),
+    ],
+)
+def test_a_wrong_choice_says_what_there_is(arguments: dict, message: str) -> None:
+    with pytest.raises(handseg.HandsegError, match=message):
+        handseg.load(**arguments)
+
+
+def test_the_blogs_pipeline_is_the_segmenter_at_its_threshold() -> None:
+    pipeline = handseg.HandSegmentationPipeline("default", device="cpu", input_size=(256, 256))
+    expected = handseg.load(threshold=0.45)(EXAMPLES / "hand.jpg").mask
+    assert np.array_equal(pipeline.predict(EXAMPLES / "hand.jpg"), expected)

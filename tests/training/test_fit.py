@@ -1,0 +1,170 @@
+"""Training runs: they learn, resume exactly, share work between processes, and stop when they are useless."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
+pytest.importorskip("lightning", reason="lightning isn't installed: handseg[train]")
+
+from handseg.data import read_dataset
+from handseg.data.splits import make_split
+from handseg.errors import DataError, TrainingError
+from handseg.segmenter import Segmenter
+from handseg.training.callbacks import Guard
+from handseg.training.engine import CheckpointEngine
+from handseg.training.fit import FitOptions, fit, load_checkpoint, run_checkpoint
+from handseg.training.recipe import Recipe, packaged_recipes
+
+TINY = Recipe.from_dict(
+    {
+        "name": "tiny",
+        "network": {"architecture": "UNet", "widths": [4, 8]},
+        "input": {"size": [40, 56], "long_side": 96},
+        "optimiser": {"lr": 0.02, "warmup": 2},
+        "run": {"epochs": 4, "batch_size": 2, "ema": 0.5, "precision": "32", "select": "last"},
+        "augment": {"zoom": [0.9, 1.3]},
+    }
+)
+OPTIONS = FitOptions(accelerator="cpu", threads=1, progress=False)
+
+
+@pytest.fixture
+def sides(dataset: Path) -> tuple[list, list]:
+    samples = read_dataset(dataset)
+    split = make_split(samples, "session-disjoint", folds=3)
+    return split.select(samples, "train"), split.select(samples, "val")
+
+
+def weights(path: Path) -> dict:
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def test_a_run_learns_and_leaves_its_curves_and_a_usable_checkpoint(sides, tmp_path: Path) -> None:
+    recipe = replace(TINY, run=replace(TINY.run, epochs=20))
+    path = fit(recipe, *sides, tmp_path / "run", OPTIONS)
+    assert path == run_checkpoint(tmp_path / "run")
+    with (tmp_path / "run" / "curves.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == list(range(20))
+    assert float(rows[-1]["train_loss"]) < 0.7 * float(rows[0]["train_loss"])
+    assert float(rows[-1]["val_f1"]) > 0.8
+    assert (tmp_path / "run" / "curves.png").stat().st_size > 1000
+    sample = sides[1][0]
+    found = Segmenter(CheckpointEngine(path))(sample.image).mask
+    assert ((found > 0) & (sample.load_mask() > 0)).sum() > 0.5 * (sample.load_mask() > 0).sum()
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_two_halves_end_with_the_weights_of_one_whole(
+    sides, tmp_path: Path, schedule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bitwise: the first half is cut off by an exception in the middle of an epoch, as by Ctrl-C or a crash."""
+    recipe = replace(TINY, optimiser=replace(TINY.optimiser, schedule=schedule))
+    whole = fit(recipe, *sides, tmp_path / "whole", OPTIONS)
+
+    def crash(self, trainer, pl_module, batch, batch_idx) -> None:
+        if trainer.current_epoch == 2 and batch_idx == 1:
+            raise ZeroDivisionError
+
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(Guard, "on_train_batch_start", crash)
+        fit(recipe, *sides, tmp_path / "halves", OPTIONS)
+    torch.manual_seed(99)  # what the process drew before must not matter
+    halves = fit(recipe, *sides, tmp_path / "halves", OPTIONS, resume=True)
+    first, second = weights(whole), weights(halves)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert (tmp_path / "whole/curves.csv").read_text() == (tmp_path / "halves/curves.csv").read_text()
+
+
+def test_two_cpu_processes_train_together(dataset: Path, tmp_path: Path) -> None:
+    """DDP over gloo, through the command line; both processes must end with one set of weights."""
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        'name = "tiny"\n[network]\narchitecture = "UNet"\nwidths = [4, 8]\n[input]\nsize = [40, 56]\n'
+        '[optimiser]\nlr = 0.02\n[run]\nepochs = 2\nbatch_size = 2\nprecision = "32"\nselect = "last"\n'
+    )
+    command = [sys.executable, "-m", "handseg", "train", "--recipe", recipe, "--data", dataset, "-o", tmp_path / "run"]
+    command += ["--accelerator", "cpu", "--devices", "2", "--threads", "1"]
+    result = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=200, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "2 processes" in result.stderr
+    checkpoint = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
+    images = len(json.loads((tmp_path / "run" / "split.json").read_text())["train"])
+    assert checkpoint["global_step"] == 2 * (images // 2 // 2)  # epochs × batches of two in half of the images
+
+
+@pytest.mark.parametrize("name", packaged_recipes())
+def test_every_packaged_recipe_takes_a_few_steps(name: str, sides, tmp_path: Path) -> None:
+    recipe = Recipe.load(name)
+    recipe = replace(
+        recipe,
+        network=replace(recipe.network, widths=(4, 8, 8, 8)),
+        input=replace(recipe.input, size=(32, 48), run_size=(32, 48)),
+        run=replace(recipe.run, epochs=2, batch_size=4, draws=8, validate_every=1),
+    )
+    path = fit(recipe, *sides, tmp_path / "run", OPTIONS)
+    assert load_checkpoint(path).recipe == recipe
+
+
+def test_a_diverging_run_stops_with_a_reason(sides, tmp_path: Path) -> None:
+    recipe = replace(TINY, optimiser=replace(TINY.optimiser, lr=1e30, warmup=0, name="adam"))
+    with pytest.raises(TrainingError, match="the loss is .* lower the learning rate"):
+        fit(recipe, *sides, tmp_path / "run", OPTIONS)
+
+
+def test_a_run_that_predicts_all_background_stops_with_a_reason(sides, tmp_path: Path) -> None:
+    recipe = replace(
+        TINY, run=replace(TINY.run, epochs=20, threshold=0.999), optimiser=replace(TINY.optimiser, lr=1e-9)
+    )
+    with pytest.raises(TrainingError, match="all background"):
+        fit(recipe, *sides, tmp_path / "run", OPTIONS)
+
+
+def test_bad_masks_are_found_before_the_first_step(sides, tmp_path: Path) -> None:
+    from handseg.image import load_mask, save_png
+
+    mask = sides[0][0].label
+    save_png(mask, load_mask(mask) // 255)
+    with pytest.raises(DataError, match="holds 0 and 1"):
+        fit(TINY, *sides, tmp_path / "run", OPTIONS)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_neither_overwritten_nor_resumed_from_nothing(sides, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="nothing to resume"):
+        fit(TINY, *sides, tmp_path / "run", OPTIONS, resume=True)
+    fit(replace(TINY, run=replace(TINY.run, epochs=1)), *sides, tmp_path / "run", OPTIONS)
+    with pytest.raises(TrainingError, match="holds a run already; add --resume"):
+        fit(TINY, *sides, tmp_path / "run", OPTIONS)
+
+
+def test_early_stopping_ends_a_run_that_stalls(sides, tmp_path: Path) -> None:
+    run = replace(TINY.run, epochs=60, early_stopping=2, select="best", ema=0.0)
+    path = fit(replace(TINY, run=run, optimiser=replace(TINY.optimiser, lr=1e-12)), *sides, tmp_path / "run", OPTIONS)
+    assert path.name == "best.ckpt"
+    assert len((tmp_path / "run" / "curves.csv").read_text().splitlines()) < 60
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", None])
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "model.ckpt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(TrainingError, match=r"model\.ckpt: not a handseg checkpoint"):
+        load_checkpoint(path)
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    shutil.copyfile(__file__, tmp_path / "something.py")
+    with pytest.raises(TrainingError, match="no last.ckpt in it"):
+        run_checkpoint(tmp_path)

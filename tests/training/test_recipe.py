@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
+
+from handseg.errors import TrainingError
+from handseg.nets import EncoderUNet, UNet
+from handseg.training.recipe import Recipe, packaged_recipes
+
+
+def test_the_blogs_recipe_is_the_blogs() -> None:
+    recipe = Recipe.load("blog")
+    assert recipe.network.widths == (64, 128, 256, 512)
+    assert (recipe.optimiser.name, recipe.optimiser.lr, recipe.optimiser.schedule) == ("adam", 1e-4, "plateau")
+    assert (recipe.run.epochs, recipe.run.early_stopping, recipe.run.select) == (50, 10, "best")
+    assert recipe.input.size == (256, 256)
+    assert recipe.run.threshold == 0.45
+    assert recipe.augment is None
+
+
+@pytest.mark.parametrize("name", packaged_recipes())
+def test_a_recipe_survives_the_checkpoint(name: str) -> None:
+    recipe = Recipe.load(name)
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+
+
+def test_networks_are_built_as_asked() -> None:
+    assert isinstance(
+        Recipe.from_dict({"name": "a", "network": {"architecture": "UNet", "widths": [4]}}).build_network(), UNet
+    )
+    assert isinstance(Recipe.load("default").build_network(pretrained=False), EncoderUNet)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name = ", "not valid TOML"),
+        ("", "name is missing"),
+        ("name = 'a'\nepochs = 3", "epochs: unknown; known are"),
+        ("name = 'a'\n[run]\nepoch = 3", r"run\.epoch: unknown"),
+        ("name = 'a'\n[run]\nepochs = 'many'", r"run\.epochs: 'many' is no int"),
+        ("name = 'a'\n[network]\nchannels = 2", r"network\.channels: 2; choose one of 1, 3"),
+        ("name = 'a'\n[input]\nsize = 256", r"input\.size: must be a list"),
+        ("name = 'a'\n[input]\nsize = [256]", "sizes are"),
+        ("name = 'a'\nrun = 3", "run: must be a table"),
+    ],
+)
+def test_a_mistake_names_the_file_and_the_key(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(TrainingError, match=rf"mine\.toml.*{message}"):
+        Recipe.load(str(path))
+
+
+def test_an_unknown_name_lists_the_packaged_ones() -> None:
+    with pytest.raises(TrainingError, match="blog, default"):
+        Recipe.load("nothing")
