@@ -36,7 +36,7 @@ def scene(rng: np.random.Generator, height: int = 72, width: int = 96) -> tuple[
     ry, rx = rng.uniform(0.12, 0.25, 2) * (height, width)
     inside = ((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 <= 1
     image = rng.integers(40, 140, (height, width, 3))
-    image[inside] = (220, 160, 130) + rng.integers(-15, 15, (int(inside.sum()), 3))
+    image[inside] = rng.integers(-15, 15, (int(inside.sum()), 3)) + np.array([220, 160, 130])
     return image.astype(np.uint8), np.where(inside, 255, 0).astype(np.uint8)
 
 

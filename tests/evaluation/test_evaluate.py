@@ -55,7 +55,7 @@ def test_precision_and_recall_end_where_they_must(dataset: Path, segmenter: Segm
     thresholds, precision, recall = evaluate(segmenter, read_dataset(dataset)).precision_recall()
     assert (thresholds[0], recall[0]) == (0, 1)
     assert (np.diff(recall) <= 0).all()
-    assert ((0 <= precision) & (precision <= 1)).all()
+    assert ((precision >= 0) & (precision <= 1)).all()
 
 
 def test_the_report_keeps_its_contract(dataset: Path, segmenter: Segmenter) -> None:
