@@ -14,11 +14,16 @@ GEOMETRY_ONLY = Augmentation(light=0, grey=0, shadow=0, blur=0, noise=0, jpeg=0,
 NOTHING = Augmentation(0, (1, 1), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
+def planes(mask: np.ndarray) -> np.ndarray:
+    """A label of known hands only."""
+    return np.dstack([mask, np.zeros_like(mask)])
+
+
 def test_no_augmentation_is_a_plain_resize() -> None:
     image, mask = scene(np.random.default_rng(0), 80, 120)
-    view, label = NOTHING(image, mask, (80, 120), FILL, np.random.default_rng(1))
+    view, label = NOTHING(image, planes(mask), (80, 120), FILL, np.random.default_rng(1))
     assert np.array_equal(view, image)
-    assert np.array_equal(label, mask)
+    assert np.array_equal(label, planes(mask))
 
 
 @pytest.mark.parametrize("size", [(64, 64), (200, 300), (96, 40)])
@@ -27,15 +32,17 @@ def test_image_and_mask_move_together(size: tuple[int, int]) -> None:
     _, mask = scene(np.random.default_rng(0), 90, 130)
     image = np.repeat(mask[..., None], 3, axis=2)
     for seed in range(30):
-        view, label = GEOMETRY_ONLY(image, mask, size, (0.0, 0.0, 0.0), np.random.default_rng(seed))
+        view, label = GEOMETRY_ONLY(image, planes(mask), size, (0.0, 0.0, 0.0), np.random.default_rng(seed))
         assert view.shape == (*size, 3)
         assert set(np.unique(label)) <= {0, 255}
-        assert np.array_equal(view[..., 0] >= 128, label > 0)
+        # OpenCV rounds images of two and of three channels differently: a pixel on the edge may differ
+        assert ((view[..., 0] >= 128) != (label[..., 0] > 0)).mean() < 0.003
+        assert not label[..., 1].any()
 
 
 def test_the_same_generator_state_gives_the_same_view_and_others_differ() -> None:
     image, mask = scene(np.random.default_rng(0))
-    views = [Augmentation()(image, mask, (64, 96), FILL, np.random.default_rng(seed))[0] for seed in (5, 5, 6)]
+    views = [Augmentation()(image, planes(mask), (64, 96), FILL, np.random.default_rng(seed))[0] for seed in (5, 5, 6)]
     assert np.array_equal(views[0], views[1])
     assert not np.array_equal(views[0], views[2])
 
@@ -44,7 +51,8 @@ def test_an_occluder_takes_the_hand_away_beneath_it() -> None:
     image, mask = scene(np.random.default_rng(0), 200, 300)
     covered = 0
     for seed in range(20):
-        view, label = module.occlude(image, mask, np.random.default_rng(seed))
+        view, both = module.occlude(image, planes(mask), np.random.default_rng(seed))
+        label = both[..., 0]
         assert not (label & ~mask).any()
         assert np.array_equal(view[label > 0], image[label > 0])
         covered += int((mask > 0).sum() - (label > 0).sum())

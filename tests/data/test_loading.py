@@ -7,6 +7,7 @@ import pytest
 
 from handseg.card import ModelCard
 from handseg.data import Sample, read_dataset
+from handseg.image import save_png
 
 CARD = ModelCard("m", size=(40, 64))
 
@@ -43,13 +44,25 @@ def test_validation_ignores_the_padding_only(loading, dataset: Path) -> None:
 def test_collate_pads_to_the_largest_and_ignores_it(loading, torch) -> None:
     def item(height: int, width: int):
         image = np.zeros((height, width, 3), np.uint8)
-        sample = Sample("a", Path("a"), Path("a"), "v", "s", "hand+forearm")
-        return loading._item(image, np.ones((height, width), bool), sample)
+        return loading._item(image, np.zeros((height, width, 2), np.uint8))
 
     batch = loading.collate([item(4, 8), item(6, 5)])
     assert batch["image"].shape == (2, 3, 6, 8)
     assert int((~batch["ignore"]).sum()) == 4 * 8 + 6 * 5
-    assert batch["policy"].tolist() == [1, 1]
+
+
+def test_forearm_labels_give_targets_about_the_wrist_none(loading, tmp_path: Path) -> None:
+    mask = np.zeros((120, 160), np.uint8)
+    mask[20:120, 70:90] = 255
+    save_png(tmp_path / "i.png", np.zeros((120, 160, 3), np.uint8))
+    save_png(tmp_path / "m.png", mask)
+    for policy, whole in (("hand", True), ("hand+forearm", False)):
+        sample = Sample("a", tmp_path / "i.png", tmp_path / "m.png", "v", "s", policy)
+        data = loading.TrainingData(loading.Memory([sample], 160), ModelCard("m", size=(120, 160)), None, 0)
+        item = data[0, 0, 0]
+        assert int(item["target"].sum()) == (2000 if whole else pytest.approx(480, abs=120))
+        assert bool(item["ignore"].any()) is not whole
+        assert not (item["ignore"] & (item["target"] > 0)).any()
 
 
 def test_processes_share_an_epochs_draws_without_overlap(loading) -> None:

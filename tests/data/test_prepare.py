@@ -8,7 +8,7 @@ import pytest
 
 from handseg.data import read_dataset
 from handseg.data.prepare import prepare_egohands
-from handseg.errors import DataError, ImageError
+from handseg.errors import DataError
 from handseg.image import load_label, load_mask
 
 VIDEO = "CARDS_OFFICE_S_B"
@@ -31,6 +31,7 @@ def root(data: Path, tmp_path: Path) -> Path:
 
 def test_what_is_prepared_reads_back_as_the_original(root: Path, tmp_path: Path) -> None:
     counts = prepare_egohands(root, tmp_path / "out", workers=2)
+    assert counts["failures"] == []
     prepared, original = read_dataset(tmp_path / "out"), read_dataset(root)
     assert counts["frames"] == len(prepared) == len(original) == 8
     for a, b in zip(prepared, original):
@@ -55,8 +56,19 @@ def test_a_second_run_does_only_what_is_missing(root: Path, tmp_path: Path) -> N
 def test_a_frame_that_does_not_decode_is_named_and_no_index_written(root: Path, tmp_path: Path) -> None:
     frame = sorted((root / "_LABELLED_SAMPLES" / VIDEO).glob("*.jpg"))[2]
     frame.write_bytes(frame.read_bytes()[:2000])
-    with pytest.raises(ImageError, match=frame.name):
-        prepare_egohands(root, tmp_path / "out", workers=1)
+    (failure,) = prepare_egohands(root, tmp_path / "out", workers=1)["failures"]
+    assert frame.name in failure
+    assert not (tmp_path / "out" / "index.csv").exists()
+    assert len(list((tmp_path / "out" / "masks").iterdir())) == 7
+
+
+def test_a_damaged_video_is_named_and_the_others_are_done(root: Path, tmp_path: Path) -> None:
+    damaged = root / "_LABELLED_SAMPLES" / "CHESS_OFFICE_S_B"
+    damaged.mkdir()
+    (damaged / "polygons.mat").write_bytes(b"MATLAB")
+    (failure,) = prepare_egohands(root, tmp_path / "out", workers=1)["failures"]
+    assert "CHESS_OFFICE_S_B/polygons.mat: damaged" in failure
+    assert len(list((tmp_path / "out" / "masks").iterdir())) == 8
     assert not (tmp_path / "out" / "index.csv").exists()
 
 

@@ -71,6 +71,11 @@ def test_one_session_that_is_nearly_everything_is_refused() -> None:
         make_split(samples([1, 1, 1, 1, 1, 50]), "session-disjoint", folds=2, fold=1)
 
 
+def test_four_sessions_are_enough_for_four_folds() -> None:
+    split = make_split(samples([100] * 4), "session-disjoint")
+    assert [len(side) for side in (split.train, split.val, split.test)] == [200, 100, 100]
+
+
 def test_equal_names_are_refused() -> None:
     with pytest.raises(DataError, match="same name"):
         make_split(samples([3, 4, 5, 6, 7]) * 2, "session-disjoint")

@@ -25,9 +25,7 @@ def trained():
     """A narrow default network whose batch normalisation has seen something, so that folding it matters."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    recipe = Recipe.from_dict(
-        {"name": "narrow", "network": {"channels": 3, "widths": [16, 12, 8, 8]}, "input": {"size": [64, 96]}}
-    )
+    recipe = Recipe.from_dict({"name": "narrow", "network": {"widths": [16, 12, 8, 8]}, "input": {"size": [64, 96]}})
     net = HandModule(recipe.to_dict())
     for layer in net.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
@@ -53,9 +51,9 @@ def test_a_file_agrees_with_torch_on_20_real_images_and_knows_its_card(
     path = tmp_path / f"model{suffix}"
     assert export(trained, path, images) <= 1e-4
     engine = open_engine(path, threads=1)
-    assert engine.card.policies == ("hand", "hand+forearm")
+    assert engine.card.policies == ("hand",)
     assert engine.card.size == (64, 96)
-    result = load(path, policy="hand+forearm")(images[0])
+    result = load(path)(images[0])
     assert result.mask.shape == images[0].shape[:2]
 
 

@@ -155,12 +155,14 @@ def test_early_stopping_ends_a_run_that_stalls(sides, tmp_path: Path) -> None:
     assert len((tmp_path / "run" / "curves.csv").read_text().splitlines()) < 60
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", None])
-def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path, content: bytes | None) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "not a handseg"), (b"nonsense", "not a handseg"), (None, "no such")]
+)
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path, content: bytes | None, reason: str) -> None:
     path = tmp_path / "model.ckpt"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(TrainingError, match=r"model\.ckpt: not a handseg checkpoint"):
+    with pytest.raises(TrainingError, match=rf"model\.ckpt: {reason} checkpoint"):
         load_checkpoint(path)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
 
-from handseg.training.losses import CombinedLoss, DiceLoss, policy_logits, unknown
+from handseg.training.losses import CombinedLoss, DiceLoss
 
 
 @pytest.fixture
@@ -75,19 +75,3 @@ def test_bfloat16_is_stable_and_close_to_float32(batch: tuple, scale: float) -> 
 def test_an_impossible_alpha_is_refused() -> None:
     with pytest.raises(ValueError, match="must lie in"):
         CombinedLoss(1.5)
-
-
-def test_policy_logits_are_the_marginals_of_the_softmax() -> None:
-    torch.manual_seed(0)
-    logits = torch.randn(2, 3, 4, 5)
-    p = logits.softmax(1)
-    marginal = policy_logits(logits, torch.tensor([0, 1])).sigmoid()
-    assert torch.allclose(marginal[0], p[0, 1], atol=1e-6)
-    assert torch.allclose(marginal[1], p[1, 1] + p[1, 2], atol=1e-6)
-
-
-def test_one_channel_learns_only_the_background_of_forearm_labels() -> None:
-    target = torch.tensor([[[1, 0]], [[1, 0]]])
-    policy = torch.tensor([0, 1])
-    assert unknown(1, target, policy).tolist() == [[[False, False]], [[True, False]]]
-    assert not unknown(3, target, policy).any()

@@ -42,7 +42,10 @@ def test_networks_are_built_as_asked() -> None:
         ("name = 'a'\nepochs = 3", "epochs: unknown; known are"),
         ("name = 'a'\n[run]\nepoch = 3", r"run\.epoch: unknown"),
         ("name = 'a'\n[run]\nepochs = 'many'", r"run\.epochs: 'many' is no int"),
-        ("name = 'a'\n[network]\nchannels = 2", r"network\.channels: 2; choose one of 1, 3"),
+        (
+            "name = 'a'\n[network]\narchitecture = 'Net'",
+            r"network\.architecture: 'Net'; choose one of UNet, EncoderUNet",
+        ),
         ("name = 'a'\n[input]\nsize = 256", r"input\.size: must be a list"),
         ("name = 'a'\n[input]\nsize = [256]", "sizes are"),
         ("name = 'a'\nrun = 3", "run: must be a table"),

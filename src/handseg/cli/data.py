@@ -45,8 +45,13 @@ def egohands(root: Path, output: Path, workers: int | None) -> None:
         ) as bar:
             yield from bar
 
-    counts = prepare_egohands(root, output, workers=workers, progress=progress)
-    click.echo(f"{counts['frames']} frames, {counts['hands']} hands, {counts['empty']} frames without: {output}")
+    result = prepare_egohands(root, output, workers=workers, progress=progress)
+    for failure in result["failures"]:
+        click.echo(f"error: {failure}", err=True)
+    if result["failures"]:
+        click.echo(f"{output}: the rest is done; mend these and run again for the index", err=True)
+        sys.exit(1)
+    click.echo(f"{result['frames']} frames, {result['hands']} hands, {result['empty']} frames without: {output}")
 
 
 @command.command()

@@ -1,7 +1,7 @@
 """Augmentation: one geometric warp, then occluders, then what light, lens, sensor and codec do.
 
-Written on OpenCV rather than taken from a library: the maintained one that fits is AGPL, and the others cost
-3 to 10 times as much a CPU image (`benchmarks/augmentation.py`).
+Written on OpenCV rather than taken from a library: the maintained one that fits is AGPL, another is no longer kept, and
+kornia costs some three times as much on a CPU (`benchmarks/augmentation.py`).
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ class Augmentation:
     def __call__(
         self,
         image: np.ndarray,
-        mask: np.ndarray,
+        label: np.ndarray,
         size: tuple[int, int],
         fill: tuple[float, float, float],
         rng: np.random.Generator,
     ) -> tuple[np.ndarray, np.ndarray]:
         """A random view of an image, `size` (height, width) large.
 
-        image: RGB uint8 H×W×3. mask: uint8 H×W, non-zero on hands. fill: the colour outside the image.
-        Returns image uint8 and mask uint8 (0 or 255). The same `rng` state gives the same view.
+        image: RGB uint8 H×W×3. label: uint8 H×W×2, the planes hand and unknown. fill: the colour outside the image.
+        Returns image and label, the label's values 0 or 255. The same `rng` state gives the same view.
         """
-        image, mask = self._warp(image, mask, size, fill, rng)
+        image, label = self._warp(image, label, size, fill, rng)
         if rng.random() < self.occlude:
-            image, mask = occlude(image, mask, rng)
+            image, label = occlude(image, label, rng)
         if rng.random() < self.shadow:
             image = cast_shadow(image, rng)
         image = self._relight(image, rng)
@@ -67,25 +67,25 @@ class Augmentation:
             image = add_noise(image, rng)
         if rng.random() < self.jpeg:
             image = compress(image, rng)
-        return image, mask
+        return image, label
 
     def _warp(
         self,
         image: np.ndarray,
-        mask: np.ndarray,
+        label: np.ndarray,
         size: tuple[int, int],
         fill: tuple[float, float, float],
         rng: np.random.Generator,
     ) -> tuple[np.ndarray, np.ndarray]:
-        height, width = mask.shape
+        height, width = label.shape[:2]
         zoom = exp(rng.uniform(log(self.zoom[0]), log(self.zoom[1])))
         scale = zoom * sqrt(size[0] * size[1] / (height * width))
         # The point of the image that comes to the window's centre; near an edge only as far as the image fills it.
         half_w, half_h = (min(0.5, 0.5 * s / (scale * n)) for s, n in ((size[1], width), (size[0], height)))
         x = rng.uniform(half_w, 1 - half_w) * width
         y = rng.uniform(half_h, 1 - half_h) * height
-        if rng.random() < self.on_hand and mask.any():
-            rows, columns = np.nonzero(mask)
+        if rng.random() < self.on_hand and label.any():
+            rows, columns = np.nonzero(label.any(axis=2))
             i = int(rng.integers(len(rows)))
             jitter = rng.uniform(-0.25, 0.25, 2) * (size[1], size[0]) / scale
             x, y = columns[i] + 0.5 + jitter[0], rows[i] + 0.5 + jitter[1]
@@ -102,7 +102,7 @@ class Augmentation:
             small = max(1, round(width * scale)), max(1, round(height * scale))
             x, y = x * small[0] / width, y * small[1] / height
             image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-            mask = cv2.resize(mask, small, interpolation=cv2.INTER_AREA)
+            label = cv2.resize(label, small, interpolation=cv2.INTER_AREA)
             scale = 1.0
         rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         linear = scale * rotation @ np.array([[1, shear], [0, 1]]) @ np.diag([mirror * stretch, 1 / stretch])
@@ -110,8 +110,8 @@ class Augmentation:
         matrix = np.column_stack([linear, centre - linear @ np.array([x - 0.5, y - 0.5])])
         target = (size[1], size[0])
         image = cv2.warpAffine(image, matrix, target, flags=cv2.INTER_LINEAR, borderValue=fill)
-        mask = cv2.warpAffine(mask, matrix, target, flags=cv2.INTER_LINEAR)
-        return image, np.where(mask >= 128, 255, 0).astype(np.uint8)
+        label = cv2.warpAffine(label, matrix, target, flags=cv2.INTER_LINEAR)
+        return image, np.where(label >= 128, 255, 0).astype(np.uint8)
 
     def _relight(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         ramp = np.linspace(0, 1, 256)[:, None].repeat(3, axis=1)
@@ -150,21 +150,21 @@ def random_blob(shape: tuple[int, int], size: float, rng: np.random.Generator) -
     return blob
 
 
-def occlude(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def occlude(image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Lay one to three objects over the scene, textured by another part of it or plain; hands under them are gone."""
-    image, mask = image.copy(), mask.copy()
-    height, width = mask.shape
+    image, label = image.copy(), label.copy()
+    height, width = label.shape[:2]
     for _ in range(int(rng.integers(1, 4))):
         blob = random_blob((height, width), rng.uniform(0.08, 0.35) * min(height, width), rng) > 0
         if rng.random() < 0.5:
             shift = rng.integers(height // 4, 3 * height // 4), rng.integers(width // 4, 3 * width // 4)
             texture = np.roll(image, shift, axis=(0, 1))
-            blob &= np.roll(mask, shift, axis=(0, 1)) == 0  # never paste a hand as an object
+            blob &= ~np.roll(label, shift, axis=(0, 1)).any(axis=2)  # never paste a hand as an object
             image[blob] = texture[blob]
         else:
             image[blob] = rng.integers(0, 256, 3)
-        mask[blob] = 0
-    return image, mask
+        label[blob] = 0
+    return image, label
 
 
 def cast_shadow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from handseg.card import LABEL_POLICIES, ModelCard
+from handseg.card import ModelCard
 from handseg.data.augment import Augmentation
 from handseg.data.sample import Sample
+from handseg.data.wrist import split_at_wrist
 from handseg.image import resize
 from handseg.preprocess import preprocess
 
@@ -25,28 +26,30 @@ Draw = tuple[int, int, int]  # epoch, position in it, index of the sample
 
 
 class Batch(TypedDict):
-    """image: uint8 (N, 3, H, W). target: uint8 (N, H, W), 0 or 1. ignore: bool (N, H, W), True on padding.
-    policy: int64 (N,), index in LABEL_POLICIES."""
+    """image: uint8 (N, 3, H, W). target: uint8 (N, H, W), 1 on hands. ignore: bool (N, H, W), True where nothing
+    is known: on padding, and about the wrist in hand+forearm labels."""
 
     image: Tensor
     target: Tensor
     ignore: Tensor
-    policy: Tensor
 
 
 class Memory:
-    """Samples decoded and shrunk to a long side of at most `long_side` pixels, held as uint8."""
+    """Samples decoded and shrunk to a long side of at most `long_side` pixels, held as uint8.
+
+    images: RGB H×W×3. labels: H×W×2, the planes hand and unknown, each 0 to 255.
+    """
 
     def __init__(self, samples: Sequence[Sample], long_side: int) -> None:
         self.samples = samples
         self.images: list[np.ndarray] = []
-        self.masks: list[np.ndarray] = []
+        self.labels: list[np.ndarray] = []
         for sample in samples:
             image, mask = sample.load_image(), sample.load_mask()
             scale = min(1.0, long_side / max(mask.shape))
             size = round(mask.shape[0] * scale), round(mask.shape[1] * scale)
             self.images.append(resize(image, *size))
-            self.masks.append(resize(mask, *size))
+            self.labels.append(_label(resize(mask, *size), sample))
 
 
 class TrainingData(Dataset[Batch]):
@@ -60,13 +63,13 @@ class TrainingData(Dataset[Batch]):
 
     def __getitem__(self, draw: Draw) -> Batch:
         epoch, position, index = draw
-        image, mask = self.memory.images[index], self.memory.masks[index]
+        image, label = self.memory.images[index], self.memory.labels[index]
         if self.augment is None:
-            image, mask = resize(image, *self.card.size), resize(mask, *self.card.size)
+            image, label = resize(image, *self.card.size), _resize_label(label, *self.card.size)
         else:
             rng = np.random.default_rng((self.seed, epoch, position))
-            image, mask = self.augment(image, mask, self.card.size, self.card.mean, rng)
-        return _item(image, mask >= 128, self.memory.samples[index])
+            image, label = self.augment(image, label, self.card.size, self.card.mean, rng)
+        return _item(image, label)
 
 
 class ValidationData(Dataset[Batch]):
@@ -80,13 +83,11 @@ class ValidationData(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         image, placement = preprocess(self.memory.images[index], self.card)
-        mask = np.zeros(placement.padded, bool)
-        content = resize(self.memory.masks[index], *placement.resized) >= 128
-        mask[: placement.resized[0], : placement.resized[1]] = content
-        item = _item(image, mask, self.memory.samples[index])
-        item["ignore"][placement.resized[0] :] = True
-        item["ignore"][:, placement.resized[1] :] = True
-        return item
+        label = np.zeros((*placement.padded, 2), np.uint8)
+        label[..., 1] = 255
+        content = _resize_label(self.memory.labels[index], *placement.resized)
+        label[: placement.resized[0], : placement.resized[1]] = content
+        return _item(image, label)
 
 
 def collate(items: Sequence[Batch]) -> Batch:
@@ -102,7 +103,6 @@ def collate(items: Sequence[Batch]) -> Batch:
         "image": torch.stack([pad(i["image"], 0) for i in items]),
         "target": torch.stack([pad(i["target"], 0) for i in items]),
         "ignore": torch.stack([pad(i["ignore"], 1) for i in items]),
-        "policy": torch.stack([i["policy"] for i in items]),
     }
 
 
@@ -149,10 +149,22 @@ def session_weights(samples: Sequence[Sample], power: float) -> np.ndarray:
     return np.array([counts[s.session] ** (power - 1) for s in samples])
 
 
-def _item(image: np.ndarray, mask: np.ndarray, sample: Sample) -> Batch:
+def _label(mask: np.ndarray, sample: Sample) -> np.ndarray:
+    """Planes hand and unknown of a mask, which hand+forearm labels say only in part."""
+    if sample.policy == "hand":
+        return np.dstack([mask, np.zeros_like(mask)])
+    hand, unknown = split_at_wrist(np.where(mask >= 128, 255, 0).astype(np.uint8))
+    return np.dstack([hand, unknown]).astype(np.uint8) * 255
+
+
+def _resize_label(label: np.ndarray, height: int, width: int) -> np.ndarray:
+    return np.dstack([resize(np.ascontiguousarray(plane), height, width) for plane in np.moveaxis(label, 2, 0)])
+
+
+def _item(image: np.ndarray, label: np.ndarray) -> Batch:
+    hand, unknown = np.moveaxis(label >= 128, 2, 0)
     return {
         "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
-        "target": torch.from_numpy(mask.astype(np.uint8)),
-        "ignore": torch.zeros(mask.shape, dtype=torch.bool),
-        "policy": torch.tensor(LABEL_POLICIES.index(sample.policy)),
+        "target": torch.from_numpy(hand.astype(np.uint8)),
+        "ignore": torch.from_numpy(unknown.copy()),
     }

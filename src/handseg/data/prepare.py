@@ -13,17 +13,20 @@ from typing import TypedDict
 
 from handseg.data.egohands import Frame, read_video, session_of, video_folders
 from handseg.data.folder import INDEX_COLUMNS
-from handseg.errors import DataError
+from handseg.errors import DataError, ImageError
 from handseg.image import image_size, load_image, save_indexed_png, save_png, write_atomically
 
 # Background, then HAND_CLASSES: black, blue, yellow, green, red.
 PALETTE = bytes((0, 0, 0, 60, 110, 255, 255, 210, 40, 60, 200, 80, 255, 60, 50))
 
 
-class PrepareCounts(TypedDict):
+class Prepared(TypedDict):
+    """Counts of what is there now, and a message for each video or frame that couldn't be prepared."""
+
     frames: int
     hands: int
     empty: int
+    failures: list[str]
 
 
 def prepare_egohands(
@@ -31,20 +34,38 @@ def prepare_egohands(
     output: Path,
     *,
     workers: int | None = None,
-    progress: Callable[[Iterable[None], int], Iterable[None]] = lambda items, _: items,
-) -> PrepareCounts:
+    progress: Callable[[Iterable[str], int], Iterable[str]] = lambda items, _: items,
+) -> Prepared:
     """Write images/, masks/, classes/ and, last, index.csv below `output`; finished frames are skipped.
 
     Videos of which only the labels are there are left out. workers: processes, default one a core.
-    Raises DataError or ImageError naming the file at fault; what was finished stays.
+    What can't be read is named in `failures` and the rest is done; then there is no index.csv, so that nobody
+    takes the part for the whole. Raises DataError where there is nothing to prepare.
     """
-    frames = [frame for folder in video_folders(root) for frame in read_video(folder)]
-    if not frames:
+    frames: list[Frame] = []
+    failures: list[str] = []
+    for folder in video_folders(root):
+        try:
+            frames += read_video(folder)
+        except DataError as error:
+            failures.append(str(error))
+    if not frames and not failures:
         raise DataError(f"{root}: no video has frames; unpack the frame_*.jpg beside polygons.mat")
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         outputs = [output] * len(frames)
-        for _ in progress(pool.map(_prepare_frame, frames, outputs, chunksize=8), len(frames)):
-            pass
+        results = pool.map(_prepare_frame, frames, outputs, chunksize=8)
+        failures += [message for message in progress(results, len(frames)) if message]
+    if not failures:
+        _write_index(frames, output)
+    return {
+        "frames": len(frames),
+        "hands": sum(len(f.hands) for f in frames),
+        "empty": sum(not f.hands for f in frames),
+        "failures": failures,
+    }
+
+
+def _write_index(frames: Iterable[Frame], output: Path) -> None:
     index = io.StringIO()
     writer = csv.writer(index, lineterminator="\n")
     writer.writerow([*INDEX_COLUMNS, "hands"])
@@ -53,11 +74,6 @@ def prepare_egohands(
         session = session_of(frame.video)
         writer.writerow([frame.name, image.as_posix(), mask.as_posix(), frame.video, session, "hand", len(frame.hands)])
     write_atomically(output / "index.csv", lambda file: file.write(index.getvalue().encode()))
-    return {
-        "frames": len(frames),
-        "hands": sum(len(f.hands) for f in frames),
-        "empty": sum(not f.hands for f in frames),
-    }
 
 
 def _paths(frame: Frame, output: Path) -> tuple[Path, Path, Path]:
@@ -68,13 +84,18 @@ def _paths(frame: Frame, output: Path) -> tuple[Path, Path, Path]:
     )
 
 
-def _prepare_frame(frame: Frame, output: Path) -> None:
+def _prepare_frame(frame: Frame, output: Path) -> str:
+    """Write one frame's files; a message where its image can't be read, else an empty one."""
     image, mask, classes = _paths(frame, output)
     if image.exists() and mask.exists() and classes.exists():
-        return
-    load_image(frame.image)  # a frame that doesn't decode must not get into the prepared set
+        return ""
+    try:
+        load_image(frame.image)  # a frame that doesn't decode must not get into the prepared set
+    except ImageError as error:
+        return str(error)
     height, width = image_size(frame.image)
     save_png(mask, frame.mask(height, width))
     save_indexed_png(classes, frame.class_map(height, width), PALETTE)
     with frame.image.open("rb") as source:
         write_atomically(image, lambda file: shutil.copyfileobj(source, file))
+    return ""

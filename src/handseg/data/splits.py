@@ -88,9 +88,9 @@ def make_split(
     groups: dict[str, list[str]] = defaultdict(list)
     for sample in samples:
         groups[sample.session if protocol == "session-disjoint" else sample.name].append(sample.name)
-    if len(groups) < folds + 1:
+    if len(groups) < max(3, folds):
         raise DataError(
-            f"{len(groups)} sessions are too few for {folds} folds and a validation side; "
+            f"{len(groups)} sessions are too few for {folds} folds, a validation side and training; "
             "use fewer folds, more data, or random-frame"
         )
     rng = np.random.default_rng(seed)

@@ -28,8 +28,7 @@ class Normalise(nn.Module):
 class Deployable(nn.Module):
     """RGB pixels in, probabilities out: what an exported file computes.
 
-    Shape: uint8 (N, H, W, 3), H and W multiples of the network's stride → float32 (N, K, H, W) in [0, 1];
-    K is 1 (hand) for a network with one channel, 2 (hand, hand+forearm) for one with three.
+    Shape: uint8 (N, H, W, 3), H and W multiples of the network's stride → float32 (N, 1, H, W) in [0, 1].
     """
 
     def __init__(self, net: SegmentationNet, mean: Sequence[float], std: Sequence[float]) -> None:
@@ -38,9 +37,4 @@ class Deployable(nn.Module):
         self.normalise = Normalise(mean, std)
 
     def forward(self, image: Tensor) -> Tensor:
-        logits = self.net.forward_aligned(self.normalise(image.permute(0, 3, 1, 2)))
-        if logits.shape[1] == 1:
-            return logits.sigmoid()
-        probability = logits.softmax(dim=1)
-        hand = probability[:, 1:2]
-        return torch.cat([hand, hand + probability[:, 2:3]], dim=1)
+        return self.net.forward_aligned(self.normalise(image.permute(0, 3, 1, 2))).sigmoid()

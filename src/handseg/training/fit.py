@@ -144,6 +144,8 @@ def load_checkpoint(path: Path) -> HandModule:
 
     Raises TrainingError when the file isn't a handseg checkpoint.
     """
+    if not path.is_file():
+        raise TrainingError(f"{path}: no such checkpoint; name the last.ckpt or best.ckpt of a run")
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         parameters = checkpoint["hyper_parameters"]

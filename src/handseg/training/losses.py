@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 
@@ -56,32 +55,3 @@ class CombinedLoss(nn.Module):
             bce = (bce * keep).sum() / keep.sum().clamp(min=1)
         dice: Tensor = self.dice(logits, target, ignore)
         return self.alpha * bce + (1 - self.alpha) * dice
-
-
-def unknown(channels: int, target: Tensor, policy: Tensor) -> Tensor:
-    """Where a label says nothing that a network of so many channels could learn: bool (N, H, W).
-
-    With one channel, for the hand, that is the foreground of hand+forearm labels: it may be either.
-    """
-    if channels > 1:
-        return torch.zeros_like(target, dtype=torch.bool)
-    return (target > 0) & (policy != 0)[:, None, None]
-
-
-def policy_logits(logits: Tensor, policy: Tensor) -> Tensor:
-    """The binary logit of "foreground" under each image's own label policy.
-
-    A network with the channels background, hand, forearm (z_b, z_h, z_f) is trained on the marginal that a
-    label knows. With the softmax probabilities P: where the forearm is background, the logit of P(hand) is
-    z_h − log(e^z_b + e^z_f); where it is foreground, that of P(hand) + P(forearm) is log(e^z_h + e^z_f) − z_b.
-    A network with one channel returns it as it is.
-
-    Shape: logits (N, 1 or 3, H, W), policy int64 (N,): index in LABEL_POLICIES → float32 (N, H, W).
-    """
-    logits = logits.float()
-    if logits.shape[1] == 1:
-        return logits[:, 0]
-    background, hand, forearm = logits.unbind(1)
-    cut = hand - torch.logaddexp(background, forearm)
-    whole = torch.logaddexp(hand, forearm) - background
-    return torch.where((policy == 0)[:, None, None], cut, whole)

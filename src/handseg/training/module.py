@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from handseg.data.loading import Batch
 from handseg.metrics import count, score
 from handseg.nets.deployable import Normalise
-from handseg.training.losses import CombinedLoss, policy_logits, unknown
+from handseg.training.losses import CombinedLoss
 from handseg.training.recipe import Recipe
 
 
@@ -37,21 +37,19 @@ class HandModule(pl.LightningModule):
         self._counts: list[np.ndarray] = []
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (N, C, H, W) of uint8 RGB (N, 3, H, W)."""
+        """Logits (N, H, W) of uint8 RGB (N, 3, H, W)."""
         x = self.normalise(image).contiguous(memory_format=torch.channels_last)
-        logits: Tensor = self.net(x)
+        logits: Tensor = self.net(x)[:, 0]
         return logits
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
-        channels = self.recipe.network.channels
-        logits = policy_logits(self(batch["image"]), batch["policy"])
-        ignore = batch["ignore"] | unknown(channels, batch["target"], batch["policy"])
-        loss: Tensor = self.loss(logits, batch["target"], ignore)
+        logits = self(batch["image"])
+        loss: Tensor = self.loss(logits, batch["target"], batch["ignore"])
         self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(logits))
         return loss
 
     def validation_step(self, batch: Batch, _index: int) -> None:
-        logits = policy_logits(self(batch["image"]), batch["policy"])
+        logits = self(batch["image"])
         loss = self.loss(logits, batch["target"], batch["ignore"])
         self.log("val_loss", loss, prog_bar=True, batch_size=len(logits), sync_dist=True)
         prediction = logits.sigmoid() >= self.recipe.run.threshold

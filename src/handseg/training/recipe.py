@@ -25,11 +25,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Network:
-    """architecture: the class in `handseg.nets`. channels: 1 (hand) or 3 (background, hand, forearm).
-    widths: of the encoder (UNet) or decoder (EncoderUNet) stages. pretrained: ImageNet weights (EncoderUNet)."""
+    """architecture: the class in `handseg.nets`. widths: of the encoder (UNet) or decoder (EncoderUNet) stages.
+    pretrained: ImageNet weights (EncoderUNet)."""
 
     architecture: Literal["UNet", "EncoderUNet"] = "EncoderUNet"
-    channels: Literal[1, 3] = 1
     widths: tuple[int, ...] = ()
     pretrained: bool = False
 
@@ -138,11 +137,11 @@ class Recipe:
         """The network; `pretrained` overrides the recipe's (False when weights will be loaded anyway)."""
         n = self.network
         if n.architecture == "UNet":
-            return UNet(3, n.channels, n.widths) if n.widths else UNet(3, n.channels)
+            return UNet(features=n.widths) if n.widths else UNet()
         start = n.pretrained if pretrained is None else pretrained
         if n.widths:
-            return EncoderUNet(n.channels, n.widths, pretrained=start)
-        return EncoderUNet(n.channels, pretrained=start)
+            return EncoderUNet(widths=n.widths, pretrained=start)
+        return EncoderUNet(pretrained=start)
 
     def card(self, stride: int, *, training: bool) -> ModelCard:
         """How this recipe's network is fed: while training, or when the model is run."""
@@ -156,7 +155,6 @@ class Recipe:
             mean=(i.mean[0], i.mean[1], i.mean[2]),
             std=(i.std[0], i.std[1], i.std[2]),
             threshold=self.run.threshold,
-            policies=("hand",) if self.network.channels == 1 else ("hand", "hand+forearm"),
             network=self.network.architecture,
         )
 
