@@ -62,7 +62,7 @@ def test_a_stream_yields_as_frames_come(segmenter: handseg.Segmenter) -> None:
 
     stream = segmenter.stream(frames())
     assert next(stream).mask.shape == (40, 60)
-    assert taken == [0, 1] or taken == [0]
+    assert taken == [0]
     assert len(list(stream)) == 2
 
 

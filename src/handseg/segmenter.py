@@ -65,10 +65,13 @@ class Segmenter:
         waiting: list[tuple[np.ndarray, Placement]] = []
         for frame in frames:
             prepared = preprocess(load_image(frame), self.card)
-            if waiting and (len(waiting) == size or waiting[0][1].padded != prepared[1].padded):
+            if waiting and waiting[0][1].padded != prepared[1].padded:
                 yield from self._run(waiting)
                 waiting = []
             waiting.append(prepared)
+            if len(waiting) == size:
+                yield from self._run(waiting)
+                waiting = []
         if waiting:
             yield from self._run(waiting)
 

@@ -102,7 +102,7 @@ def test_train_evaluate_and_export(dataset: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(
         'name = "tiny"\n[network]\narchitecture = "UNet"\nwidths = [4, 8]\n[input]\nsize = [40, 56]\n'
-        '[optimiser]\nlr = 0.02\n[run]\nepochs = 12\nbatch_size = 2\nprecision = "32"\nselect = "last"\n'
+        '[optimizer]\nlr = 0.02\n[run]\nepochs = 12\nbatch_size = 2\nprecision = "32"\nselect = "last"\n'
     )
     out = tmp_path / "run"
     result = run("train", "--recipe", recipe, "--data", dataset, "-o", out, "--threads", 1, "--accelerator", "cpu")

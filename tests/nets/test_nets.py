@@ -60,13 +60,13 @@ class TestNetwork:
         image = torch.randn(2, 3, 32, 32)
         target = (image.mean(1, keepdim=True) > 0).float()
         target = torch.nn.functional.avg_pool2d(target, 9, 1, 4).round()
-        optimiser = torch.optim.Adam(net.parameters(), 1e-2)
+        optimizer = torch.optim.Adam(net.parameters(), 1e-2)
         losses = []
         for _ in range(30):
             loss = torch.nn.functional.binary_cross_entropy_with_logits(net(image), target)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             losses.append(float(loss.detach()))
         assert losses[-1] < 0.6 * losses[0]
 

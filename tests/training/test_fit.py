@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -29,7 +30,7 @@ TINY = Recipe.from_dict(
         "name": "tiny",
         "network": {"architecture": "UNet", "widths": [4, 8]},
         "input": {"size": [40, 56], "long_side": 96},
-        "optimiser": {"lr": 0.02, "warmup": 2},
+        "optimizer": {"lr": 0.02, "warmup": 2},
         "run": {"epochs": 4, "batch_size": 2, "ema": 0.5, "precision": "32", "select": "last"},
         "augment": {"zoom": [0.9, 1.3]},
     }
@@ -68,7 +69,7 @@ def test_two_halves_end_with_the_weights_of_one_whole(
     sides, tmp_path: Path, schedule: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bitwise: the first half is cut off by an exception in the middle of an epoch, as by Ctrl-C or a crash."""
-    recipe = replace(TINY, optimiser=replace(TINY.optimiser, schedule=schedule))
+    recipe = replace(TINY, optimizer=replace(TINY.optimizer, schedule=schedule))
     whole = fit(recipe, *sides, tmp_path / "whole", OPTIONS)
 
     def crash(self, trainer, pl_module, batch, batch_idx) -> None:
@@ -86,12 +87,24 @@ def test_two_halves_end_with_the_weights_of_one_whole(
     assert (tmp_path / "whole/curves.csv").read_text() == (tmp_path / "halves/curves.csv").read_text()
 
 
+def test_ctrl_c_ends_in_a_word_about_resuming(sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(self, trainer, pl_module, batch, batch_idx) -> None:
+        if trainer.current_epoch == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch, pytest.raises(TrainingError, match="interrupted; go on .* --resume"):
+        patch.setattr(Guard, "on_train_batch_start", interrupt)
+        fit(TINY, *sides, tmp_path / "run", OPTIONS)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert fit(TINY, *sides, tmp_path / "run", OPTIONS, resume=True).is_file()
+
+
 def test_two_cpu_processes_train_together(dataset: Path, tmp_path: Path) -> None:
     """DDP over gloo, through the command line; both processes must end with one set of weights."""
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(
         'name = "tiny"\n[network]\narchitecture = "UNet"\nwidths = [4, 8]\n[input]\nsize = [40, 56]\n'
-        '[optimiser]\nlr = 0.02\n[run]\nepochs = 2\nbatch_size = 2\nprecision = "32"\nselect = "last"\n'
+        '[optimizer]\nlr = 0.02\n[run]\nepochs = 2\nbatch_size = 2\nprecision = "32"\nselect = "last"\n'
     )
     command = [sys.executable, "-m", "handseg", "train", "--recipe", recipe, "--data", dataset, "-o", tmp_path / "run"]
     command += ["--accelerator", "cpu", "--devices", "2", "--threads", "1"]
@@ -117,14 +130,14 @@ def test_every_packaged_recipe_takes_a_few_steps(name: str, sides, tmp_path: Pat
 
 
 def test_a_diverging_run_stops_with_a_reason(sides, tmp_path: Path) -> None:
-    recipe = replace(TINY, optimiser=replace(TINY.optimiser, lr=1e30, warmup=0, name="adam"))
+    recipe = replace(TINY, optimizer=replace(TINY.optimizer, lr=1e30, warmup=0, name="adam"))
     with pytest.raises(TrainingError, match="the loss is .* lower the learning rate"):
         fit(recipe, *sides, tmp_path / "run", OPTIONS)
 
 
 def test_a_run_that_predicts_all_background_stops_with_a_reason(sides, tmp_path: Path) -> None:
     recipe = replace(
-        TINY, run=replace(TINY.run, epochs=20, threshold=0.999), optimiser=replace(TINY.optimiser, lr=1e-9)
+        TINY, run=replace(TINY.run, epochs=20, threshold=0.999), optimizer=replace(TINY.optimizer, lr=1e-9)
     )
     with pytest.raises(TrainingError, match="all background"):
         fit(recipe, *sides, tmp_path / "run", OPTIONS)
@@ -150,7 +163,7 @@ def test_a_run_is_neither_overwritten_nor_resumed_from_nothing(sides, tmp_path: 
 
 def test_early_stopping_ends_a_run_that_stalls(sides, tmp_path: Path) -> None:
     run = replace(TINY.run, epochs=60, early_stopping=2, select="best", ema=0.0)
-    path = fit(replace(TINY, run=run, optimiser=replace(TINY.optimiser, lr=1e-12)), *sides, tmp_path / "run", OPTIONS)
+    path = fit(replace(TINY, run=run, optimizer=replace(TINY.optimizer, lr=1e-12)), *sides, tmp_path / "run", OPTIONS)
     assert path.name == "best.ckpt"
     assert len((tmp_path / "run" / "curves.csv").read_text().splitlines()) < 60
 

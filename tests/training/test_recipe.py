@@ -14,7 +14,7 @@ from handseg.training.recipe import Recipe, packaged_recipes
 def test_the_blogs_recipe_is_the_blogs() -> None:
     recipe = Recipe.load("blog")
     assert recipe.network.widths == (64, 128, 256, 512)
-    assert (recipe.optimiser.name, recipe.optimiser.lr, recipe.optimiser.schedule) == ("adam", 1e-4, "plateau")
+    assert (recipe.optimizer.name, recipe.optimizer.lr, recipe.optimizer.schedule) == ("adam", 1e-4, "plateau")
     assert (recipe.run.epochs, recipe.run.early_stopping, recipe.run.select) == (50, 10, "best")
     assert recipe.input.size == (256, 256)
     assert recipe.run.threshold == 0.45

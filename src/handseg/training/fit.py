@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -116,15 +117,18 @@ def fit(
     with warnings.catch_warnings():
         for message in KNOWN_WARNINGS:
             warnings.filterwarnings("ignore", message)
-        trainer.fit(
-            module,
-            loader,
-            DataLoader(validation, 4, collate_fn=collate),
-            ckpt_path=last if resume else None,
-            weights_only=True if resume else None,
-        )
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        handler = signal.getsignal(signal.SIGINT)
+        try:
+            trainer.fit(
+                module,
+                loader,
+                DataLoader(validation, 4, collate_fn=collate),
+                ckpt_path=last if resume else None,
+                weights_only=True if resume else None,
+            )
+        except SystemExit as error:  # what Lightning makes of Ctrl-C, with the signal switched off
+            signal.signal(signal.SIGINT, handler)
+            raise TrainingError(f"{folder}: interrupted; go on from its last whole epoch with --resume") from error
     return folder / f"{recipe.run.select}.ckpt"
 
 
@@ -195,7 +199,7 @@ def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
         max_epochs=run.epochs,
         check_val_every_n_epoch=run.validate_every,
         num_sanity_val_steps=0,
-        gradient_clip_val=recipe.optimiser.clip or None,
+        gradient_clip_val=recipe.optimizer.clip or None,
         use_distributed_sampler=False,
         callbacks=callbacks,
         logger=logger,

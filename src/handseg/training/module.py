@@ -1,4 +1,4 @@
-"""The Lightning module: one network, its loss, its optimiser, and scores on the validation side."""
+"""The Lightning module: one network, its loss, its optimizer, and scores on the validation side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from handseg.training.recipe import Recipe
 class HandModule(pl.LightningModule):
     """Trains the network of a recipe.
 
-    recipe: `Recipe.to_dict()`, so that a checkpoint holds plain values. steps: optimiser steps in all, for
+    recipe: `Recipe.to_dict()`, so that a checkpoint holds plain values. steps: optimizer steps in all, for
     the cosine schedule. pretrained: overrides the recipe's, False when a checkpoint will be loaded.
     """
 
@@ -66,7 +66,7 @@ class HandModule(pl.LightningModule):
         self.log("val_any_hand", float(positive > 0), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        options = self.recipe.optimiser
+        options = self.recipe.optimizer
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.net.named_parameters():
             encoder = options.encoder_lr != 1 and name.startswith("encoder.")
@@ -79,21 +79,21 @@ class HandModule(pl.LightningModule):
             }
             for (encoder, decay), members in groups.items()
         ]
-        optimiser: torch.optim.Optimizer
+        optimizer: torch.optim.Optimizer
         if options.name == "adam":
-            optimiser = torch.optim.Adam(parameters, lr=options.lr)
+            optimizer = torch.optim.Adam(parameters, lr=options.lr)
         else:
-            optimiser = torch.optim.AdamW(parameters, lr=options.lr)
+            optimizer = torch.optim.AdamW(parameters, lr=options.lr)
         if options.schedule == "plateau":
-            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.5, patience=5)
+            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=5)
             scheduler = {"scheduler": plateau, "monitor": "val_loss", "interval": "epoch"}
         else:
-            cosine = torch.optim.lr_scheduler.LambdaLR(optimiser, self._cosine)
+            cosine = torch.optim.lr_scheduler.LambdaLR(optimizer, self._cosine)
             scheduler = {"scheduler": cosine, "interval": "step"}
-        return {"optimizer": optimiser, "lr_scheduler": scheduler}
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
     def _cosine(self, step: int) -> float:
-        warmup = self.recipe.optimiser.warmup
+        warmup = self.recipe.optimizer.warmup
         if step < warmup:
             return (step + 1) / warmup
         done = (step - warmup) / max(1, self.steps - warmup)

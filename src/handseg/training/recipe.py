@@ -47,7 +47,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Optimiser:
+class Optimizer:
     """name: adam or adamw (no decay on norms and biases). lr: the highest rate. encoder_lr: factor on the
     encoder's rate. schedule: `plateau` halves on a validation loss that stalls for 5 epochs; `cosine` warms up
     linearly for `warmup` steps, then falls to 0 at the last epoch. clip: largest gradient norm; 0 for none."""
@@ -96,7 +96,7 @@ class Recipe:
     network: Network = field(default_factory=Network)
     input: Input = field(default_factory=Input)
     loss: Loss = field(default_factory=Loss)
-    optimiser: Optimiser = field(default_factory=Optimiser)
+    optimizer: Optimizer = field(default_factory=Optimizer)
     run: Run = field(default_factory=Run)
     augment: Augmentation | None = None
 
