@@ -126,11 +126,11 @@ def render(width: int, height: int, seed: int = 3) -> tuple[np.ndarray, np.ndarr
     ambient = np.clip(0.55 + 0.09 * np.minimum(skin(p + 2.0 * n), sleeve(p + 2.0 * n)) * 4, 0.45, 1)
 
     grain = noise(p[:, 0] * 0.25 + 40, p[:, 1] * 0.02 + 9, rng) + 0.4 * noise(p[:, 0] * 3 + 80, p[:, 1] * 0.1, rng)
-    albedo = np.array([0.52, 0.36, 0.23]) * (1 + 0.35 * grain[:, None])
+    albedo = np.array([0.40, 0.41, 0.44]) * (1 + 0.35 * grain[:, None])
     cloth = np.array([0.16, 0.24, 0.36]) * (1 + 0.15 * noise(p[:, 0] * 5, p[:, 1] * 5, rng)[:, None])
     mottle = noise(p[:, 0] * 0.8 + 30, p[:, 1] * 0.8 + 30, rng)[:, None]
     pores = noise(p[:, 0] * 6 + 50, p[:, 1] * 6 + 90, rng)[:, None]
-    flesh = np.array([0.80, 0.55, 0.42]) * (1 + 0.10 * mottle + 0.05 * pores) - mottle * [0, 0.02, 0.02]
+    flesh = np.array([0.70, 0.47, 0.35]) * (1 + 0.10 * mottle + 0.05 * pores) - mottle * [0, 0.02, 0.02]
     joints = np.array([j for f, _ in (*FINGERS, THUMB) for j in f[1:3]])
     nearest = np.linalg.norm(p[:, None, :2] - joints[None, :, :2], axis=-1).min(1)
     flesh *= 1 - 0.13 * np.exp(-((nearest / 0.7) ** 2))[:, None] * (0.6 + np.sin(9 * p[:, 1:2]) * 0.4)
