@@ -8,8 +8,18 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from torch import Tensor
 
 from handseg.errors import TrainingError
+
+
+def moving_average(decay: float, average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+    """Exponential moving average whose decay grows to `decay`, as min(decay, (1 + n) / (10 + n)) after n updates.
+
+    A constant decay would leave the random start in the average of a short run.
+    """
+    n = int(updates)
+    return average + (1 - min(decay, (1 + n) / (10 + n))) * (current - average)
 
 
 class Guard(pl.Callback):

@@ -8,13 +8,14 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar, WeightAveraging
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
@@ -30,7 +31,7 @@ from handseg.data.loading import (
 from handseg.data.sample import Sample
 from handseg.data.verify import verify
 from handseg.errors import TrainingError
-from handseg.training.callbacks import Curves, Guard
+from handseg.training.callbacks import Curves, Guard, moving_average
 from handseg.training.module import HandModule
 from handseg.training.recipe import Recipe
 
@@ -183,7 +184,7 @@ def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
     if options.progress:
         callbacks.append(TQDMProgressBar(refresh_rate=5))
     if run.ema:
-        callbacks.append(EMAWeightAveraging(decay=run.ema))
+        callbacks.append(WeightAveraging(avg_fn=partial(moving_average, run.ema)))
     if run.early_stopping:
         callbacks.append(EarlyStopping("val_loss", patience=run.early_stopping))
     try:

@@ -66,7 +66,7 @@ class Run:
     """epochs: at most. draws: images an epoch; 0 for each once. session_power: see `session_weights`; 1 draws
     without replacement. forearm_share: fraction of the draws from hand+forearm data. validate_every: epochs.
     early_stopping: validations without a better loss; 0 for never. select: which checkpoint is the result.
-    ema: decay of the averaged weights; 0 for none. precision: bf16, 16, 32, or auto."""
+    ema: decay of the averaged weights, reached gradually; 0 for none. precision: bf16, 16, 32, or auto."""
 
     epochs: int = 50
     batch_size: int = 8
