@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 
 import handseg
 from handseg.cli import COMMANDS, main
+from handseg.engines import find_model
 from handseg.image import load_mask, save_png
 
 
@@ -121,6 +123,36 @@ def test_train_evaluate_and_export(dataset: Path, tmp_path: Path) -> None:
         scores.append(json.loads((tmp_path / "s.json").read_text())["pixel"])
     assert scores[0]["f1"] > 0.6
     assert scores[0] == pytest.approx(scores[1], abs=2e-3)
+
+
+def test_a_teacher_is_kept_in_the_run_and_used_again_by_a_resumed_one(dataset: Path, tmp_path: Path) -> None:
+    pytest.importorskip("lightning", reason="lightning isn't installed: handseg[train]")
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        'name = "tiny"\n[network]\narchitecture = "UNet"\nwidths = [4]\n[input]\nsize = [32, 32]\n'
+        '[run]\nepochs = 1\nprecision = "32"\n'
+    )
+    arms, out = tmp_path / "arms", tmp_path / "run"
+    shutil.copytree(dataset, arms)
+    command = ("train", "--recipe", recipe, "--data", dataset, "--forearm-data", arms, "-o", out, "--threads", 1)
+    assert run(*command, "--teacher", "best").exit_code == 1
+    assert not (out / "last.ckpt").exists()
+    result = run(*command, "--teacher", "default", "--accelerator", "cpu")
+    assert result.exit_code == 0, result.output
+    assert (out / "teacher.onnx").read_bytes() == find_model("default").read_bytes()
+    (out / "teacher.onnx").write_bytes(b"no model")
+    result = run(*command, "--resume", "--epochs", 2)
+    assert result.exit_code == 1
+    assert "teacher.onnx: not an ONNX model" in result.output
+
+
+def test_check_names_inverted_masks(dataset: Path) -> None:
+    mask = sorted((dataset / "masks").iterdir())[2]
+    save_png(mask, 255 - load_mask(mask))
+    result = run("data", "check", dataset)
+    assert result.exit_code == 1
+    assert result.output.count("error: ") == 1
+    assert mask.name in result.output
 
 
 def test_a_card_file_adds_to_the_exported_card_and_is_checked(dataset: Path, tmp_path: Path) -> None:

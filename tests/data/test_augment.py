@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ NOTHING = Augmentation(0, (1, 1), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 def planes(mask: np.ndarray) -> np.ndarray:
     """A label of known hands only."""
-    return np.dstack([mask, np.zeros_like(mask)])
+    return np.dstack([mask, np.zeros_like(mask), mask])
 
 
 def test_no_augmentation_is_a_plain_resize() -> None:
@@ -57,6 +59,39 @@ def test_an_occluder_takes_the_hand_away_beneath_it() -> None:
         assert np.array_equal(view[label > 0], image[label > 0])
         covered += int((mask > 0).sum() - (label > 0).sum())
     assert covered > 0
+
+
+def test_pasted_hands_bring_their_pixels_and_labels_and_leave_the_rest() -> None:
+    image, mask = scene(np.random.default_rng(0), 90, 130)
+    donor, donor_mask = scene(np.random.default_rng(3), 90, 130)
+    arm = planes(donor_mask)
+    arm[:, :65, 0] = 0  # its left half is forearm: labelled, and no hand
+    view, label = module.paste_hands(image, planes(mask), donor, arm, np.random.default_rng(1))
+    cut = donor_mask > 0
+    assert cut[:, :65].any()
+    assert cut[:, 65:].any()
+    assert (mask > 0)[cut].any()
+    assert np.array_equal(label[cut], arm[cut])
+    assert np.array_equal(label[~cut], planes(mask)[~cut])
+    assert np.abs(view[cut].astype(int) - donor[cut]).mean() < 15
+    assert np.abs(view[~cut].astype(int) - image[~cut]).mean() < 2
+
+
+def test_a_donor_that_would_bury_the_scene_is_not_pasted() -> None:
+    image, mask = scene(np.random.default_rng(0), 60, 60)
+    whole = np.full((60, 60), 255, np.uint8)
+    view, label = module.paste_hands(image, planes(mask), image // 2, planes(whole), np.random.default_rng(1))
+    assert np.array_equal(view, image)
+    assert np.array_equal(label, planes(mask))
+
+
+def test_pasting_happens_as_often_as_asked() -> None:
+    image, mask = scene(np.random.default_rng(0), 90, 130)
+    donor = image, planes(np.roll(mask, 40, axis=1))
+    for chance, more in ((0.0, False), (1.0, True)):
+        augment = replace(NOTHING, paste=chance)
+        _, label = augment(image, planes(mask), (90, 130), FILL, np.random.default_rng(0), donor)
+        assert (int(label[..., 0].sum()) > int(mask.sum())) is more
 
 
 @pytest.mark.parametrize("effect", [module.blur, module.add_noise, module.compress, module.cast_shadow])

@@ -44,7 +44,7 @@ def test_validation_ignores_the_padding_only(loading, dataset: Path) -> None:
 def test_collate_pads_to_the_largest_and_ignores_it(loading, torch) -> None:
     def item(height: int, width: int):
         image = np.zeros((height, width, 3), np.uint8)
-        return loading._item(image, np.zeros((height, width, 2), np.uint8))
+        return loading._item(image, np.zeros((height, width, 3), np.uint8))
 
     batch = loading.collate([item(4, 8), item(6, 5)])
     assert batch["image"].shape == (2, 3, 6, 8)
@@ -63,6 +63,27 @@ def test_forearm_labels_give_targets_about_the_wrist_none(loading, tmp_path: Pat
         assert int(item["target"].sum()) == (2000 if whole else pytest.approx(480, abs=120))
         assert bool(item["ignore"].any()) is not whole
         assert not (item["ignore"] & (item["target"] > 0)).any()
+
+
+def test_a_teacher_sees_where_the_hand_of_a_forearm_label_ends(loading, tmp_path: Path) -> None:
+    mask = np.zeros((120, 160), np.uint8)
+    mask[20:120, 70:90] = 255
+    save_png(tmp_path / "i.png", np.zeros((120, 160, 3), np.uint8))
+    save_png(tmp_path / "m.png", mask)
+    sample = Sample("a", tmp_path / "i.png", tmp_path / "m.png", "v", "s", "hand+forearm")
+
+    def teacher(image: np.ndarray) -> np.ndarray:
+        probability = np.full(image.shape[:2], 0.05, np.float32)
+        probability[:70] = 0.95
+        return probability
+
+    item = loading.TrainingData(loading.Memory([sample], 160, teacher), ModelCard("m", size=(120, 160)), None, 0)[
+        0, 0, 0
+    ]
+    assert item["target"][25:60, 75:85].all()
+    assert not item["target"][80:].any()
+    assert not item["ignore"][80:].any()
+    assert item["ignore"][70, 80]
 
 
 def test_processes_share_an_epochs_draws_without_overlap(loading) -> None:

@@ -52,3 +52,14 @@ def test_another_size_is_named(dataset: Path) -> None:
     save_png(mask, np.zeros((10, 10), np.uint8))
     with pytest.raises(DataError, match=f"{mask.name}: the mask has 10×10 pixels"):
         verify(read_dataset(dataset))
+
+
+def test_a_mask_that_shows_the_background_is_found(dataset: Path) -> None:
+    mask = sorted((dataset / "masks").iterdir())[4]
+    save_png(mask, 255 - load_mask(mask))
+    samples = read_dataset(dataset)
+    assert [s.label for s in verify(samples)] == [mask]
+
+
+def test_the_inverted_masks_of_hgr(data: Path) -> None:
+    assert len(verify(read_dataset(data / "hgr", "hand+forearm"))) == 11

@@ -55,6 +55,50 @@ def test_an_empty_mask_has_no_parts() -> None:
     assert not any(part.any() for part in split_at_wrist(np.zeros((50, 60), np.uint8)))
 
 
+def hand_above(row: int) -> np.ndarray:
+    """A model's probability: high above a row, low below it."""
+    return np.where(np.arange(240)[:, None] < row, 0.9, 0.1).repeat(320, axis=1)
+
+
+def test_a_model_says_where_the_wrist_is() -> None:
+    hand, unknown = split_at_wrist(arm(), hand_above(90))
+    assert hand[20:80, 160].all()
+    assert unknown[90, 160]
+    assert not (hand | unknown)[100:, 160].any()
+
+
+def test_a_finger_that_the_model_misses_is_hand_all_the_same() -> None:
+    mask = arm()
+    mask[2:25, 155:161] = 255
+    probability = hand_above(90)
+    probability[:14] = 0.05
+    hand, unknown = split_at_wrist(mask, probability)
+    assert hand[2:80, 158].all()
+    assert not (hand | unknown)[110:, 160].any()
+
+
+@pytest.mark.parametrize("probability", [np.full((240, 320), 0.05), np.full((240, 320), 0.95)])
+def test_an_arm_on_which_the_model_sees_no_wrist_is_unknown(probability: np.ndarray) -> None:
+    thin = np.zeros((240, 320), np.uint8)
+    thin[20:, 150:170] = 255
+    hand, unknown = split_at_wrist(thin, probability)
+    assert not hand.any()
+    assert np.array_equal(unknown, thin > 0)
+
+
+def test_real_forearm_labels_are_mostly_decided_by_the_packaged_model(data: Path) -> None:
+    """And shape alone decides far fewer: the reason for a teacher."""
+    import handseg
+
+    teacher = handseg.load(threads=1)
+    known = {"shape": 0.0, "model": 0.0}
+    for sample in read_dataset(data / "hgr", "hand+forearm")[::12]:
+        mask, probability = sample.load_mask(), teacher(sample.load_image()).probability
+        for name, seen in (("shape", None), ("model", probability)):
+            known[name] += 1 - float(split_at_wrist(mask, seen)[1].sum() / (mask > 0).sum())
+    assert known["model"] > 1.5 * known["shape"]
+
+
 def test_real_labels_cut_at_the_wrist_are_seldom_called_forearm(data: Path) -> None:
     """On EgoHands, where the truth is known: all labelled pixels are hand, so none should be surely forearm."""
     forearm = total = 0

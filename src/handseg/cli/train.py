@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from handseg.errors import MissingExtraError, TrainingError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @click.command(name="train")
@@ -26,6 +30,11 @@ from handseg.errors import MissingExtraError, TrainingError
     multiple=True,
     type=click.Path(path_type=Path),
     help="Folder labelled hand and bare forearm; may be given again. Always trained on, never split.",
+)
+@click.option(
+    "--teacher",
+    help="Model, packaged or a file, that finds the wrist in --forearm-data; must not have seen the test side. "
+    "Default: the shape of the labels. Kept in the run.",
 )
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--split", type=click.Path(path_type=Path), help="A split file; default: a new one, kept in the run.")
@@ -53,6 +62,7 @@ def command(
     recipe: str,
     data: tuple[Path, ...],
     forearm_data: tuple[Path, ...],
+    teacher: str | None,
     output: Path,
     split: Path | None,
     protocol: Any,
@@ -91,5 +101,23 @@ def command(
         err=True,
     )
     options = FitOptions(progress=sys.stderr.isatty(), **settings)
-    checkpoint = fit(chosen, [*train, *forearm], val, output, options, resume=resume)
+    wrist = _keep_teacher(teacher, output)
+    checkpoint = fit(chosen, [*train, *forearm], val, output, options, resume=resume, teacher=wrist)
     click.echo(f"{checkpoint}")
+
+
+def _keep_teacher(model: str | None, run: Path) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Probability of hand by a model, which is copied into the run, so that a resumed run learns from the same."""
+    from handseg.engines import find_model
+    from handseg.image import write_atomically
+    from handseg.segmenter import load
+
+    kept = run / "teacher.onnx"
+    if model is not None and not kept.is_file():
+        source = find_model(model)
+        load(source, engine="onnxruntime")  # fails here, before anything is written
+        write_atomically(kept, lambda file: file.write(source.read_bytes()))
+    if not kept.is_file():
+        return None
+    segmenter = load(kept)
+    return lambda image: segmenter(image).probability

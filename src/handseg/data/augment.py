@@ -1,4 +1,4 @@
-"""Augmentation: one geometric warp, then occluders, then what light, lens, sensor and codec do.
+"""Augmentation: one geometric warp, hands of another image, occluders, then what light, lens, sensor and codec do.
 
 Written on OpenCV rather than taken from a library: the maintained one that fits is AGPL, another is no longer kept, and
 kornia costs some three times as much on a CPU (`benchmarks/augmentation.py`).
@@ -24,7 +24,8 @@ class Augmentation:
     instead. shear: largest, as a fraction. stretch: largest change of the aspect ratio, as a fraction.
     on_hand: probability that the window is centred near a hand pixel.
     light: probability of each of gamma, contrast, brightness and colour cast. shadow, blur, noise, jpeg,
-    occlude: probabilities. grey: probability of losing all colour.
+    occlude: probabilities. grey: probability of losing all colour. paste: probability that the hands of another
+    image are laid over this one (Ghiasi et al., Simple Copy-Paste, CVPR 2021).
     """
 
     flip: float = 0.5
@@ -41,6 +42,7 @@ class Augmentation:
     noise: float = 0.3
     jpeg: float = 0.25
     occlude: float = 0.3
+    paste: float = 0.0
 
     def __call__(
         self,
@@ -49,13 +51,18 @@ class Augmentation:
         size: tuple[int, int],
         fill: tuple[float, float, float],
         rng: np.random.Generator,
+        donor: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """A random view of an image, `size` (height, width) large.
 
-        image: RGB uint8 H×W×3. label: uint8 H×W×2, the planes hand and unknown. fill: the colour outside the image.
+        image: RGB uint8 H×W×3. label: uint8 H×W×3, the planes hand, unknown, and all that was labelled as
+        foreground. fill: the colour outside the image. donor: image and label whose foreground may be pasted.
         Returns image and label, the label's values 0 or 255. The same `rng` state gives the same view.
         """
         image, label = self._warp(image, label, size, fill, rng)
+        if donor is not None and rng.random() < self.paste:
+            cutting, cut_label = self._warp(*donor, size, fill, rng)
+            image, label = paste_hands(image, label, self._relight(cutting, rng), cut_label, rng)
         if rng.random() < self.occlude:
             image, label = occlude(image, label, rng)
         if rng.random() < self.shadow:
@@ -84,8 +91,9 @@ class Augmentation:
         half_w, half_h = (min(0.5, 0.5 * s / (scale * n)) for s, n in ((size[1], width), (size[0], height)))
         x = rng.uniform(half_w, 1 - half_w) * width
         y = rng.uniform(half_h, 1 - half_h) * height
-        if rng.random() < self.on_hand and label.any():
-            rows, columns = np.nonzero(label.any(axis=2))
+        target = label[..., :2].any(axis=2)  # a forearm alone is no reason to look there
+        if rng.random() < self.on_hand and target.any():
+            rows, columns = np.nonzero(target)
             i = int(rng.integers(len(rows)))
             jitter = rng.uniform(-0.25, 0.25, 2) * (size[1], size[0]) / scale
             x, y = columns[i] + 0.5 + jitter[0], rows[i] + 0.5 + jitter[1]
@@ -108,9 +116,9 @@ class Augmentation:
         linear = scale * rotation @ np.array([[1, shear], [0, 1]]) @ np.diag([mirror * stretch, 1 / stretch])
         centre = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
         matrix = np.column_stack([linear, centre - linear @ np.array([x - 0.5, y - 0.5])])
-        target = (size[1], size[0])
-        image = cv2.warpAffine(image, matrix, target, flags=cv2.INTER_LINEAR, borderValue=fill)
-        label = cv2.warpAffine(label, matrix, target, flags=cv2.INTER_LINEAR)
+        window = (size[1], size[0])
+        image = cv2.warpAffine(image, matrix, window, flags=cv2.INTER_LINEAR, borderValue=fill)
+        label = cv2.warpAffine(label, matrix, window, flags=cv2.INTER_LINEAR)
         return image, np.where(label >= 128, 255, 0).astype(np.uint8)
 
     def _relight(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -148,6 +156,20 @@ def random_blob(shape: tuple[int, int], size: float, rng: np.random.Generator) -
     blob = np.zeros(shape, np.uint8)
     cv2.fillPoly(blob, [points.round().astype(np.int32)], 255)
     return blob
+
+
+def paste_hands(
+    image: np.ndarray, label: np.ndarray, donor: np.ndarray, donor_label: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lay the labelled foreground of `donor` over `image`, its edge softened; not where it would bury the scene."""
+    cut = donor_label[..., 2] > 0
+    if not cut.any() or cut.mean() > 0.4:
+        return image, label
+    # Half a pixel inwards, so that no rim of the donor's background comes along.
+    soft = cv2.GaussianBlur(cut.astype(np.float32), (0, 0), rng.uniform(0.6, 1.5))
+    alpha = np.clip(1.5 * soft - 0.5, 0, 1)[..., None]
+    mixed = (donor * alpha + image * (1 - alpha)).astype(np.uint8)
+    return mixed, np.where(cut[..., None], donor_label, label)
 
 
 def occlude(image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

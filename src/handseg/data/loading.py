@@ -7,7 +7,7 @@ have seen, whatever the number of workers or processes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -23,6 +23,7 @@ from handseg.image import resize
 from handseg.preprocess import preprocess
 
 Draw = tuple[int, int, int]  # epoch, position in it, index of the sample
+Teacher = Callable[[np.ndarray], np.ndarray]  # RGB uint8 H×W×3 → probability of hand, float H×W
 
 
 class Batch(TypedDict):
@@ -37,10 +38,11 @@ class Batch(TypedDict):
 class Memory:
     """Samples decoded and shrunk to a long side of at most `long_side` pixels, held as uint8.
 
-    images: RGB H×W×3. labels: H×W×2, the planes hand and unknown, each 0 to 255.
+    images: RGB H×W×3. labels: H×W×3, the planes hand, unknown and labelled foreground, each 0 to 255.
+    teacher: gives the probability of hand for an image, to find the wrist in hand+forearm labels.
     """
 
-    def __init__(self, samples: Sequence[Sample], long_side: int) -> None:
+    def __init__(self, samples: Sequence[Sample], long_side: int, teacher: Teacher | None = None) -> None:
         self.samples = samples
         self.images: list[np.ndarray] = []
         self.labels: list[np.ndarray] = []
@@ -48,15 +50,33 @@ class Memory:
             image, mask = sample.load_image(), sample.load_mask()
             scale = min(1.0, long_side / max(mask.shape))
             size = round(mask.shape[0] * scale), round(mask.shape[1] * scale)
-            self.images.append(resize(image, *size))
-            self.labels.append(_label(resize(mask, *size), sample))
+            image, mask = resize(image, *size), resize(mask, *size)
+            self.images.append(image)
+            if sample.policy == "hand":
+                self.labels.append(np.dstack([mask, np.zeros_like(mask), mask]))
+            else:
+                mask = np.where(mask >= 128, 255, 0).astype(np.uint8)
+                hand, unknown = split_at_wrist(mask, teacher(image) if teacher else None)
+                self.labels.append(np.dstack([hand, unknown, mask > 0]).astype(np.uint8) * 255)
 
 
 class TrainingData(Dataset[Batch]):
-    """Augmented views of `size` (height, width); `augment=None` stretches the whole image to that size."""
+    """Augmented views of `size` (height, width); `augment=None` stretches the whole image to that size.
 
-    def __init__(self, memory: Memory, card: ModelCard, augment: Augmentation | None, seed: int) -> None:
+    weights: how often to draw each sample as a donor of hands to paste; default: all alike.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        card: ModelCard,
+        augment: Augmentation | None,
+        seed: int,
+        weights: np.ndarray | None = None,
+    ) -> None:
         self.memory, self.card, self.augment, self.seed = memory, card, augment, seed
+        n = len(memory.samples)
+        self.chances = np.full(n, 1 / n) if weights is None else weights / weights.sum()
 
     def __len__(self) -> int:
         return len(self.memory.samples)
@@ -68,7 +88,9 @@ class TrainingData(Dataset[Batch]):
             image, label = resize(image, *self.card.size), _resize_label(label, *self.card.size)
         else:
             rng = np.random.default_rng((self.seed, epoch, position))
-            image, label = self.augment(image, label, self.card.size, self.card.mean, rng)
+            donor = int(rng.choice(len(self), p=self.chances))
+            hands = self.memory.images[donor], self.memory.labels[donor]
+            image, label = self.augment(image, label, self.card.size, self.card.mean, rng, hands)
         return _item(image, label)
 
 
@@ -83,7 +105,7 @@ class ValidationData(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         image, placement = preprocess(self.memory.images[index], self.card)
-        label = np.zeros((*placement.padded, 2), np.uint8)
+        label = np.zeros((*placement.padded, 3), np.uint8)
         label[..., 1] = 255
         content = _resize_label(self.memory.labels[index], *placement.resized)
         label[: placement.resized[0], : placement.resized[1]] = content
@@ -149,20 +171,12 @@ def session_weights(samples: Sequence[Sample], power: float) -> np.ndarray:
     return np.array([counts[s.session] ** (power - 1) for s in samples])
 
 
-def _label(mask: np.ndarray, sample: Sample) -> np.ndarray:
-    """Planes hand and unknown of a mask, which hand+forearm labels say only in part."""
-    if sample.policy == "hand":
-        return np.dstack([mask, np.zeros_like(mask)])
-    hand, unknown = split_at_wrist(np.where(mask >= 128, 255, 0).astype(np.uint8))
-    return np.dstack([hand, unknown]).astype(np.uint8) * 255
-
-
 def _resize_label(label: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.dstack([resize(np.ascontiguousarray(plane), height, width) for plane in np.moveaxis(label, 2, 0)])
 
 
 def _item(image: np.ndarray, label: np.ndarray) -> Batch:
-    hand, unknown = np.moveaxis(label >= 128, 2, 0)
+    hand, unknown, _ = np.moveaxis(label >= 128, 2, 0)
     return {
         "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
         "target": torch.from_numpy(hand.astype(np.uint8)),

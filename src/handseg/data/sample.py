@@ -20,7 +20,8 @@ class Sample:
 
     name: unique within its dataset. video: the clip it is from. session: the recording it is from; frames
     of one session look alike and must not be split. policy: what its label calls a hand.
-    label: a mask file, or the hands' polygons, each float64 (n, 2) of (x, y) in pixels.
+    label: a mask file, or the hands' polygons, each float64 (n, 2) of (x, y) in pixels. inverted: the mask
+    file shows the background.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Sample:
     video: str
     session: str
     policy: LabelPolicy = "hand"
+    inverted: bool = False
 
     def load_image(self) -> np.ndarray:
         """RGB uint8 H×W×3."""
@@ -48,4 +50,4 @@ class Sample:
                 f"{self.label}: the mask has {mask.shape[1]}×{mask.shape[0]} pixels and its image "
                 f"{self.image.name} {width}×{height}; make them the same size"
             )
-        return mask
+        return 255 - mask if self.inverted else mask

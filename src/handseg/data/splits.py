@@ -77,7 +77,8 @@ def make_split(
     """Divide samples: `fold` of `folds` is the test side, and about `val_fraction` of the rest validates.
 
     Under `session-disjoint` the folds hold whole sessions, about the same number of frames each, and
-    validation takes whole sessions that fit in its share; where none fits, the smallest.
+    validation takes the largest sessions that fit in its share, so that many small ones are left to learn from;
+    where none fits, the smallest.
     Raises DataError when there are too few frames or sessions.
     """
     if not 0 <= fold < folds or folds < 2:
@@ -109,7 +110,7 @@ def make_split(
     rest = [rest[i] for i in rng.permutation(len(rest))]
     share = val_fraction * sum(map(len, rest))
     val: list[list[str]] = []
-    for group in rest:
+    for group in sorted(rest, key=len, reverse=True):
         if sum(map(len, val)) + len(group) <= share:
             val.append(group)
     val = val or [min(rest, key=len)]

@@ -34,6 +34,7 @@ class EncoderUNet(SegmentationNet):
     out_channels: channels of the logits.
     widths: of the decoder stages at 1/16, 1/8, 1/4 and 1/2.
     pretrained: start the encoder from its ImageNet weights.
+    frozen_norm: while training, the encoder normalises by its stored statistics and leaves them as they are.
 
     Any input size: `forward` pads to a multiple of 32 and crops back.
     Shape: (N, 3, H, W), RGB normalised as (x − 127) / 128 → logits (N, out_channels, H, W).
@@ -47,8 +48,10 @@ class EncoderUNet(SegmentationNet):
         widths: Sequence[int] = (96, 64, 32, 16),
         narrow: Sequence[int] = (64, 48, 32, 16),
         pretrained: bool = False,
+        frozen_norm: bool = False,
     ) -> None:
         super().__init__()
+        self.frozen_norm = frozen_norm
         self.encoder = EfficientNetLite0()
         if pretrained:
             self.encoder.load_imagenet()
@@ -58,6 +61,14 @@ class EncoderUNet(SegmentationNet):
             DecoderStage(*channels) for channels in zip(inputs, reversed(skips), narrow, widths, strict=False)
         )
         self.head = nn.Conv2d(widths[-1], out_channels, 1)
+
+    def train(self, mode: bool = True) -> EncoderUNet:
+        super().train(mode)
+        if self.frozen_norm:
+            for module in self.encoder.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
 
     def forward_aligned(self, x: Tensor) -> Tensor:
         *skips, x = self.encoder(x)

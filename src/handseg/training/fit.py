@@ -7,7 +7,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from handseg.data.loading import (
     Batch,
     DrawSampler,
     Memory,
+    Teacher,
     TrainingData,
     ValidationData,
     collate,
@@ -68,11 +69,13 @@ def fit(
     options: FitOptions = FitOptions(),
     *,
     resume: bool = False,
+    teacher: Teacher | None = None,
 ) -> Path:
     """Train; returns the resulting checkpoint.
 
     folder: gets `last.ckpt`, `best.ckpt`, `curves.csv`, `curves.png`, and the loggers' files.
     resume: continue exactly where `last.ckpt` in `folder` stands.
+    teacher: finds the wrist in hand+forearm labels; None to go by their shape.
     Raises TrainingError when the run can't start or was stopped because it was useless, DataError for bad data.
     """
     last = folder / "last.ckpt"
@@ -80,7 +83,10 @@ def fit(
         raise TrainingError(f"{last}: nothing to resume; start the run without --resume")
     if not resume and last.is_file():
         raise TrainingError(f"{folder}: holds a run already; add --resume, or choose another folder")
-    verify([*train, *val])
+    inverted = {id(sample) for sample in verify([*train, *val])}
+    if inverted:
+        train, val = ([replace(s, inverted=id(s) in inverted) for s in side] for side in (train, val))
+        print(f"inverting {len(inverted)} masks that show the background (see: handseg data check)", file=sys.stderr)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [str(sample.image.resolve()) for sample in val[:CHECK_IMAGES]]
     (folder / CHECK_FILE).write_text("\n".join(paths) + "\n", encoding="utf-8")
@@ -91,14 +97,15 @@ def fit(
     trainer = _trainer(recipe, folder, options)
     card = recipe.card(recipe.build_network(pretrained=False).stride, training=True)
     long_side = recipe.input.long_side
-    training = TrainingData(Memory(train, long_side), card, recipe.augment, options.seed)
+    weights = _weights(train, recipe)
+    training = TrainingData(Memory(train, long_side, teacher), card, recipe.augment, options.seed, weights)
     run_card = recipe.card(card.stride, training=False)
     validation = ValidationData(Memory(val, long_side), run_card)
     sampler = DrawSampler(
         len(train),
         options.seed,
         draws=recipe.run.draws,
-        weights=_weights(train, recipe),
+        weights=weights,
         rank=trainer.global_rank,
         replicas=trainer.world_size,
     )

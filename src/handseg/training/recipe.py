@@ -26,11 +26,12 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Network:
     """architecture: the class in `handseg.nets`. widths: of the encoder (UNet) or decoder (EncoderUNet) stages.
-    pretrained: ImageNet weights (EncoderUNet)."""
+    pretrained: ImageNet weights (EncoderUNet). frozen_norm: keep the statistics that came with them."""
 
     architecture: Literal["UNet", "EncoderUNet"] = "EncoderUNet"
     widths: tuple[int, ...] = ()
     pretrained: bool = False
+    frozen_norm: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,8 @@ class Recipe:
             return UNet(features=n.widths) if n.widths else UNet()
         start = n.pretrained if pretrained is None else pretrained
         if n.widths:
-            return EncoderUNet(widths=n.widths, pretrained=start)
-        return EncoderUNet(pretrained=start)
+            return EncoderUNet(widths=n.widths, pretrained=start, frozen_norm=n.frozen_norm)
+        return EncoderUNet(pretrained=start, frozen_norm=n.frozen_norm)
 
     def card(self, stride: int, *, training: bool) -> ModelCard:
         """How this recipe's network is fed: while training, or when the model is run."""
