@@ -12,7 +12,7 @@ from handseg.data import read_dataset
 from handseg.errors import DataError, ModelError
 from handseg.evaluation import evaluate
 from handseg.evaluation.pictures import gallery, precision_recall_curve
-from handseg.image import load_image
+from handseg.image import load_image, save_png
 from handseg.metrics import count, score
 from handseg.segmenter import Segmenter
 
@@ -68,6 +68,22 @@ def test_the_report_keeps_its_contract(dataset: Path, segmenter: Segmenter) -> N
     low, high = report["interval_95"]["pixel_f1"]
     assert low <= report["pixel"]["f1"] <= high
     assert set(report["at_threshold"]) == {"0.45", "0.5"}
+    assert set(report["boundary"]) == {"iou", "nsd_2px", "nsd_4px"}
+    assert report["boundary"]["nsd_2px"] <= report["boundary"]["nsd_4px"]
+    for rows in report["by_condition"].values():
+        assert sum(row["n_images"] for row in rows.values()) == 12
+
+
+def test_a_condition_holds_the_scores_of_its_images_alone(dataset: Path, segmenter: Segmenter) -> None:
+    save_png(sorted((dataset / "masks").iterdir())[5], np.zeros((72, 96), np.uint8))
+    evaluation = evaluate(segmenter, read_dataset(dataset))
+    values = [row["hand size"] for row in evaluation.conditions]
+    assert "no hand" in values
+    assert len(set(values)) > 1
+    for value, row in evaluation.by_condition()["hand size"].items():
+        mine = np.array([v == value for v in values])
+        assert row["n_images"] == mine.sum()
+        assert row["image_iou"] == score(evaluation.counts()[mine])["image"]["iou"]
 
 
 def test_pictures_are_drawn(dataset: Path, segmenter: Segmenter, tmp_path: Path) -> None:

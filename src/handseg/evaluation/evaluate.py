@@ -10,11 +10,14 @@ import numpy as np
 
 from handseg.data.sample import Sample
 from handseg.errors import DataError, ModelError
-from handseg.metrics import Scores, bootstrap_interval, score
+from handseg.evaluation.calibration import expected_calibration_error
+from handseg.evaluation.conditions import conditions
+from handseg.metrics import Scores, bootstrap_interval, boundary_iou, score, surface_counts
 from handseg.segmenter import Segmenter
 
 BINS = 1000  # thresholds are multiples of 1/1000
 BLOG_THRESHOLD = 0.45
+TOLERANCES = (2, 4)  # pixels of the label, for the normalised surface distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +25,17 @@ class Evaluation:
     """Histograms of probability over hand and background pixels, an image a row; scores follow from them.
 
     hand, background: int64 (n, BINS + 1); bin b counts the pixels with b ≤ 1000·probability < b + 1.
+    boundary: float64 (n,), boundary IoU at `threshold`. surface: int64 (n, 2, 2), at each of TOLERANCES what
+    `surface_counts` gives at `threshold`. conditions: of each image, see `handseg.evaluation.conditions`.
     """
 
     samples: Sequence[Sample]
     hand: np.ndarray
     background: np.ndarray
     threshold: float
+    boundary: np.ndarray
+    surface: np.ndarray
+    conditions: Sequence[dict[str, str]]
 
     def counts(self, threshold: float | None = None) -> np.ndarray:
         """int64 (n, 4): tp, fp, fn, tn of each image; the threshold is rounded to 1/1000."""
@@ -45,6 +53,19 @@ class Evaluation:
             groups = [s.video for s in self.samples]
         return bootstrap_interval(self.counts(threshold), groups, measure)
 
+    def by_condition(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Condition → value → number of images, pixel F1 and image IoU at the evaluation's threshold."""
+        counts = self.counts()
+        table: dict[str, dict[str, dict[str, float]]] = {}
+        for name in sorted({name for row in self.conditions for name in row}):
+            values = np.array([row[name] for row in self.conditions])
+            table[name] = {}
+            for value in sorted(set(values)):
+                s = score(counts[values == value])
+                n = int((values == value).sum())
+                table[name][value] = {"n_images": n, "pixel_f1": s["pixel"]["f1"], "image_iou": s["image"]["iou"]}
+        return table
+
     def precision_recall(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Thresholds 0 to 1, pooled precision and recall at each; precision is 1 where nothing is predicted."""
         tp = self.hand.sum(0)[::-1].cumsum()[::-1]
@@ -59,6 +80,13 @@ class Evaluation:
         inner = slice(1, BINS)
         return float(thresholds[inner][np.argmax(f1[inner])])
 
+    def boundary_scores(self) -> dict[str, float]:
+        """At the evaluation's threshold: boundary IoU, its mean over images, and the normalised surface distance,
+        pooled over all boundary pixels."""
+        near, everything = self.surface.sum(0).T
+        pooled = {f"nsd_{t}px": float(n / max(1, e)) for t, n, e in zip(TOLERANCES, near, everything)}
+        return {"iou": float(self.boundary.mean()), **pooled}
+
     def report(self, model: str) -> dict[str, Any]:
         """The JSON of `handseg evaluate`: the scores, their intervals, and the scores at 0.45 and 0.5."""
 
@@ -71,6 +99,12 @@ class Evaluation:
             "n_sessions": len({s.session for s in self.samples}),
             "threshold": self.threshold,
             **_rounded(self.scores()),
+            "boundary": {k: round(v, 4) for k, v in self.boundary_scores().items()},
+            "by_condition": {
+                name: {value: {k: round(v, 4) for k, v in row.items()} for value, row in rows.items()}
+                for name, rows in self.by_condition().items()
+            },
+            "calibration": {"ece": round(expected_calibration_error(self.hand, self.background), 4)},
             "interval_95": {
                 "pixel_f1": interval(lambda s: s["pixel"]["f1"]),
                 "pixel_iou": interval(lambda s: s["pixel"]["iou"]),
@@ -101,13 +135,20 @@ def evaluate(
         )
     hand = np.zeros((len(samples), BINS + 1), np.int64)
     background = np.zeros_like(hand)
+    boundary = np.zeros(len(samples))
+    surface = np.zeros((len(samples), len(TOLERANCES), 2), np.int64)
+    seen = []
     for row, sample in enumerate(progress(samples)):
-        inside = sample.load_mask() > 0
+        image, inside = sample.load_image(), sample.load_mask() > 0
         # 1e-4: float32 stores .45 as .4499…; a probability that equals a threshold is hand
-        bins = (segmenter(sample.image).probability * BINS + 1e-4).astype(np.int16)
+        found = segmenter(image)
+        bins = (found.probability * BINS + 1e-4).astype(np.int16)
         hand[row] = np.bincount(bins[inside], minlength=BINS + 1)
         background[row] = np.bincount(bins[~inside], minlength=BINS + 1)
-    return Evaluation(samples, hand, background, segmenter.threshold)
+        boundary[row] = boundary_iou(found.mask, inside)
+        surface[row] = [surface_counts(found.mask, inside, tolerance) for tolerance in TOLERANCES]
+        seen.append(conditions(image, inside))
+    return Evaluation(samples, hand, background, segmenter.threshold, boundary, surface, seen)
 
 
 def _rounded(scores: Scores) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Counts → scores, numpy only.
+"""Counts of pixels → scores.
 
 Two reductions, always named: `pixel` pools the counts over all pixels of all images; `image` scores each
 image and takes the mean. Both are of the hand class. `two_class_miou` averages the hand's and the
