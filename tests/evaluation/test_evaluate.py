@@ -11,7 +11,7 @@ from handseg.card import ModelCard
 from handseg.data import read_dataset
 from handseg.errors import DataError, ModelError
 from handseg.evaluation import evaluate
-from handseg.evaluation.pictures import gallery, precision_recall_curve
+from handseg.evaluation.pictures import gallery, precision_recall_curve, reliability_plot
 from handseg.image import load_image, save_png
 from handseg.metrics import count, score
 from handseg.segmenter import Segmenter
@@ -92,7 +92,9 @@ def test_pictures_are_drawn(dataset: Path, segmenter: Segmenter, tmp_path: Path)
     assert load_image(tmp_path / "gallery.png").shape == (900, 1600, 3)
     pytest.importorskip("matplotlib")
     precision_recall_curve(evaluation, tmp_path / "new" / "curve.png")
-    assert load_image(tmp_path / "new" / "curve.png").shape[0] > 300
+    reliability_plot(evaluation, tmp_path / "new" / "reliability.png")
+    for name in ("curve", "reliability"):
+        assert load_image(tmp_path / "new" / f"{name}.png").shape[0] > 300
 
 
 def test_another_label_policy_is_refused(dataset: Path, segmenter: Segmenter) -> None:

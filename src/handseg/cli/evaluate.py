@@ -19,7 +19,12 @@ from handseg.errors import DataError
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the scores to this file.")
 @click.option("--split", type=click.Path(path_type=Path), help="A split file; score only one side of it.")
 @click.option("--subset", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
-@click.option("--report", type=click.Path(path_type=Path), help="Folder for gallery.png and precision_recall.png.")
+@click.option("--report", type=click.Path(path_type=Path), help="Folder for report.html, self-contained, and its PNGs.")
+@click.option(
+    "--corruptions",
+    is_flag=True,
+    help="Also score the images spoilt in 15 ways, in five severities: 75 times the work.",
+)
 @options.model
 @options.engine
 @options.policy
@@ -31,6 +36,7 @@ def command(
     split: Path | None,
     subset: Any,
     report: Path | None,
+    corruptions: bool,
     model: str,
     engine: str | None,
     policy: LabelPolicy,
@@ -61,6 +67,14 @@ def command(
 
     evaluation = evaluate(segmenter, samples, progress)
     result = evaluation.report(model)
+    if corruptions:
+        from handseg.evaluation.corruptions import mean_relative_drop, robustness
+
+        spoilt = robustness(segmenter, samples, progress)
+        result["corruptions"] = {
+            "image_iou": {name: [round(v, 4) for v in values] for name, values in spoilt.items()},
+            "mean_relative_drop": round(mean_relative_drop(evaluation.scores()["image"]["iou"], spoilt), 4),
+        }
     if split is not None:
         result["protocol"] = Split.load(split).protocol
     text = json.dumps(result, indent=1) + "\n"
@@ -69,10 +83,18 @@ def command(
 
         write_atomically(json_path, lambda file: file.write(text.encode()))
     if report is not None:
-        from handseg.evaluation.pictures import gallery, precision_recall_curve
+        from handseg.evaluation.page import write_page
+        from handseg.evaluation.pictures import gallery, precision_recall_curve, reliability_plot
 
+        pictures = {
+            "gallery": "Best, median and worst images by IoU. Green: hit. Red: false hand. Blue: missed hand",
+            "precision_recall": "Precision and recall over all thresholds",
+            "reliability": "Calibration: the diagonal is perfect",
+        }
         gallery(evaluation, segmenter, report / "gallery.png")
         precision_recall_curve(evaluation, report / "precision_recall.png")
+        reliability_plot(evaluation, report / "reliability.png")
+        write_page(result, [(report / f"{k}.png", v) for k, v in pictures.items()], report / "report.html")
     click.echo(table(result))
 
 
@@ -117,4 +139,17 @@ def table(result: dict[str, Any]) -> str:
         f"95 % interval at {result['threshold']:.3f}: pixel F1 {span(interval['pixel_f1'])}, "
         f"image IoU {span(interval['image_iou'])}"
     )
+    b = result["boundary"]
+    lines.append(
+        f"boundary IoU {b['iou']:.4f}, normalised surface distance at 2 px {b['nsd_2px']:.4f}, "
+        f"at 4 px {b['nsd_4px']:.4f}; calibration error {result['calibration']['ece']:.4f}"
+    )
+    for name, rows in result["by_condition"].items():
+        parts = (f"{v} {r['pixel_f1']:.3f} ({r['n_images']} images)" for v, r in rows.items())
+        lines.append(f"pixel F1 by {name}: {', '.join(parts)}")
+    if "corruptions" in result:
+        lines.append("image IoU, spoilt      severity 1      2      3      4      5")
+        for name, values in result["corruptions"]["image_iou"].items():
+            lines.append(f"{name:<26}" + "".join(f"{v:>7.3f}" for v in values))
+        lines.append(f"mean relative drop {result['corruptions']['mean_relative_drop']:.3f}")
     return "\n".join(lines)

@@ -17,6 +17,7 @@ from handseg.segmenter import Segmenter
 
 BINS = 1000  # thresholds are multiples of 1/1000
 BLOG_THRESHOLD = 0.45
+Corrupt = Callable[[Sample, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 TOLERANCES = (2, 4)  # pixels of the label, for the normalised surface distance
 
 
@@ -119,10 +120,11 @@ def evaluate(
     segmenter: Segmenter,
     samples: Sequence[Sample],
     progress: Callable[[Iterable[Sample]], Iterable[Sample]] = iter,
+    corrupt: Corrupt | None = None,
 ) -> Evaluation:
     """Run the segmenter on every sample and compare with its mask at the mask's own resolution.
 
-    progress: wraps the samples, to show how far it is.
+    progress: wraps the samples, to show how far it is. corrupt: changes an image and its mask before they are used.
     Raises DataError when there are no samples or one has another label policy than the segmenter, and
     ImageError when one can't be read.
     """
@@ -139,7 +141,10 @@ def evaluate(
     surface = np.zeros((len(samples), len(TOLERANCES), 2), np.int64)
     seen = []
     for row, sample in enumerate(progress(samples)):
-        image, inside = sample.load_image(), sample.load_mask() > 0
+        image, mask = sample.load_image(), sample.load_mask()
+        if corrupt is not None:
+            image, mask = corrupt(sample, image, mask)
+        inside = mask > 0
         # 1e-4: float32 stores .45 as .4499…; a probability that equals a threshold is hand
         found = segmenter(image)
         bins = (found.probability * BINS + 1e-4).astype(np.int16)

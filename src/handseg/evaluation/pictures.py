@@ -1,13 +1,15 @@
-"""Pictures of an evaluation: best, median and worst overlays, and the precision-recall curve."""
+"""Pictures of an evaluation: best, median and worst overlays, the precision-recall curve, and calibration."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from handseg.draw import outline
 from handseg.errors import MissingExtraError
+from handseg.evaluation.calibration import reliability
 from handseg.evaluation.evaluate import BLOG_THRESHOLD, Evaluation
 from handseg.image import resize, save_png
 from handseg.metrics import score
@@ -32,12 +34,8 @@ def gallery(evaluation: Evaluation, segmenter: Segmenter, path: Path, columns: i
 
 def precision_recall_curve(evaluation: Evaluation, path: Path) -> None:
     """A PNG of the pooled precision-recall curve, with the thresholds in use marked."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("The precision-recall curve", "train") from error
+    figure = _figure()
     _, precision, recall = evaluation.precision_recall()
-    figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
     axes.plot(recall[1:], precision[1:])
     for threshold in sorted({BLOG_THRESHOLD, 0.5, evaluation.threshold}):
@@ -49,6 +47,27 @@ def precision_recall_curve(evaluation: Evaluation, path: Path) -> None:
     axes.legend(loc="lower left")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
+
+
+def reliability_plot(evaluation: Evaluation, path: Path) -> None:
+    """A PNG of how often pixels are hand against the probability they were given."""
+    figure = _figure()
+    probability, fraction, _ = reliability(evaluation.hand, evaluation.background)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    axes.plot(probability, fraction, marker="o")
+    axes.set(xlabel="probability given", ylabel="fraction that is hand", xlim=(0, 1), ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def _figure() -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("A curve", "train") from error
+    return Figure(figsize=(5, 5), layout="constrained")
 
 
 def _tile(evaluation: Evaluation, segmenter: Segmenter, index: int, width: int = 400) -> np.ndarray:
