@@ -52,6 +52,19 @@ def test_a_batch_gives_what_single_calls_give(segmenter: handseg.Segmenter) -> N
         assert np.abs(together.probability - alone.probability).max() < 1e-5
 
 
+@pytest.mark.parametrize("test_time", ["flip", "flip+scales"])
+def test_views_are_averaged(segmenter: handseg.Segmenter, test_time: handseg.segmenter.TestTime) -> None:
+    image = load_image(EXAMPLES / "hand.jpg")[:400, :500]
+    many = handseg.load(threads=1, test_time=test_time)
+    result = many(image)
+    # The mean over a set of views that holds each one's mirror image doesn't change when the image is mirrored.
+    assert np.abs(many(image[:, ::-1]).probability[:, ::-1] - result.probability).max() < 1e-4
+    one, mirrored = segmenter(image).probability, segmenter(image[:, ::-1]).probability[:, ::-1]
+    if test_time == "flip":
+        assert np.abs((one + mirrored) / 2 - result.probability).max() < 1e-5
+    assert [np.array_equal(r.probability, result.probability) for r in many.batch([image])] == [True]
+
+
 def test_a_stream_yields_as_frames_come(segmenter: handseg.Segmenter) -> None:
     taken = []
 
@@ -78,6 +91,7 @@ def test_a_threshold_changes_the_mask() -> None:
         ({"model": "best"}, "packaged are: default"),
         ({"engine": "tensorflow"}, "unknown engine"),
         ({"policy": "arm"}, "unknown"),
+        ({"test_time": "often"}, "choose one of none, flip"),
         ({"threshold": 2.0}, "between 0 and 1"),
         ({"model": EXAMPLES / "hand.jpg"}, "not an ONNX model"),
     ],

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from handseg.card import LabelPolicy
 from handseg.cli import options
 from handseg.errors import DataError
+
+if TYPE_CHECKING:
+    from handseg.segmenter import TestTime
 
 
 @click.command(name="evaluate")
@@ -30,6 +33,7 @@ from handseg.errors import DataError
 @options.policy
 @options.threshold
 @options.threads
+@options.test_time
 def command(
     data: tuple[Path, ...],
     json_path: Path | None,
@@ -42,6 +46,7 @@ def command(
     policy: LabelPolicy,
     threshold: float | None,
     threads: int | None,
+    test_time: TestTime,
 ) -> None:
     """Score a model on labelled images, at the labels' own resolution.
 
@@ -52,7 +57,7 @@ def command(
     from handseg.data import Split, read_dataset
     from handseg.evaluation import evaluate
 
-    segmenter = open_segmenter(model, engine, threads, policy, threshold)
+    segmenter = open_segmenter(model, engine, threads, policy, threshold, test_time)
     samples = [s for root in data for s in read_dataset(root, policy)]
     if split is not None:
         samples = Split.load(split).select(samples, subset)
@@ -99,20 +104,25 @@ def command(
 
 
 def open_segmenter(
-    model: str, engine: str | None, threads: int | None, policy: LabelPolicy, threshold: float | None
+    model: str,
+    engine: str | None,
+    threads: int | None,
+    policy: LabelPolicy,
+    threshold: float | None,
+    test_time: TestTime,
 ) -> Any:
     """A Segmenter for a packaged model, a model file, or a checkpoint."""
     from handseg.segmenter import Segmenter, load
 
     if not model.endswith(".ckpt"):
-        return load(model, engine=engine, threads=threads, policy=policy, threshold=threshold)
+        return load(model, engine=engine, threads=threads, policy=policy, threshold=threshold, test_time=test_time)
     try:
         from handseg.training.engine import CheckpointEngine
     except ImportError as error:
         from handseg.errors import MissingExtraError
 
         raise MissingExtraError("Evaluating a checkpoint", "train") from error
-    return Segmenter(CheckpointEngine(Path(model)), policy=policy, threshold=threshold)
+    return Segmenter(CheckpointEngine(Path(model)), policy=policy, threshold=threshold, test_time=test_time)
 
 
 def table(result: dict[str, Any]) -> str:

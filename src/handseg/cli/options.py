@@ -23,3 +23,10 @@ threshold = click.option(
     "--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Default: the model's own."
 )
 threads = click.option("--threads", type=click.IntRange(1), help="Default: all cores.")
+test_time = click.option(
+    "--test-time",
+    type=click.Choice(["none", "flip", "flip+scales"]),
+    default="none",
+    show_default=True,
+    help="Average over views of each image: mirrored (2 times the cost), also at other sizes (about 7 times).",
+)

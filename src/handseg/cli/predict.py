@@ -6,13 +6,16 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from handseg.card import LabelPolicy
 from handseg.cli import options
 from handseg.errors import HandsegError, ImageError
+
+if TYPE_CHECKING:
+    from handseg.segmenter import TestTime
 
 OUTPUTS = {"mask": ".png", "overlay": "_overlay.png", "cutout": "_cutout.png", "json": ".json"}
 
@@ -40,6 +43,7 @@ def parse_outputs(_ctx: click.Context, _param: click.Parameter, value: str) -> t
 @options.policy
 @options.threshold
 @options.threads
+@options.test_time
 def command(
     inputs: tuple[Path, ...],
     output: Path,
@@ -50,6 +54,7 @@ def command(
     policy: LabelPolicy,
     threshold: float | None,
     threads: int | None,
+    test_time: TestTime,
 ) -> None:
     """Write hand masks for images and folders.
 
@@ -59,7 +64,7 @@ def command(
     """
     from handseg.segmenter import load
 
-    segmenter = load(model, engine=engine, threads=threads, policy=policy, threshold=threshold)
+    segmenter = load(model, engine=engine, threads=threads, policy=policy, threshold=threshold, test_time=test_time)
     jobs, failures = plan(inputs, output)
     for failure in failures:
         click.echo(f"error: {failure}", err=True)
