@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handseg.card import ModelCard
+from handseg.card import LabelPolicy, ModelCard
 from handseg.data import Sample, read_dataset
+from handseg.data.classes import BACKGROUND, FOREARM, HAND, UNKNOWN
 from handseg.image import save_png
 
 CARD = ModelCard("m", size=(40, 64))
@@ -31,59 +32,62 @@ def test_a_draw_depends_on_seed_epoch_and_position_alone(loading, dataset: Path)
     assert first[2, 5, 3]["image"].shape == (3, 40, 64)
 
 
-def test_validation_ignores_the_padding_only(loading, dataset: Path) -> None:
+def test_in_validation_only_the_padding_is_unknown(loading, dataset: Path) -> None:
     data = loading.ValidationData(loading.Memory(read_dataset(dataset), 96), ModelCard("m", size=(40, 50)))
     item = data[0]
-    assert tuple(item["image"].shape[1:]) == tuple(item["target"].shape)
-    assert item["target"].shape[0] % 32 == 0
-    content = (~item["ignore"]).sum()
-    assert abs(float(content) - 40 * 50) < 100
-    assert not item["target"][item["ignore"]].any()
+    assert tuple(item["image"].shape[1:]) == tuple(item["allowed"].shape)
+    assert item["allowed"].shape[0] % 32 == 0
+    known = item["allowed"][item["allowed"] != UNKNOWN]
+    assert abs(len(known) - 40 * 50) < 100
+    assert set(known.tolist()) == {HAND, BACKGROUND | FOREARM}
 
 
-def test_collate_pads_to_the_largest_and_ignores_it(loading, torch) -> None:
+def test_collate_pads_to_the_largest_with_what_is_unknown(loading, torch) -> None:
     def item(height: int, width: int):
         image = np.zeros((height, width, 3), np.uint8)
-        return loading._item(image, np.zeros((height, width, 3), np.uint8))
+        return loading._item(image, np.dstack([np.full((height, width), v, np.uint8) for v in (255, 0, 0)]))
 
     batch = loading.collate([item(4, 8), item(6, 5)])
     assert batch["image"].shape == (2, 3, 6, 8)
-    assert int((~batch["ignore"]).sum()) == 4 * 8 + 6 * 5
+    assert int((batch["allowed"] == BACKGROUND).sum()) == 4 * 8 + 6 * 5
+    assert int((batch["allowed"] == UNKNOWN).sum()) == 2 * 6 * 8 - 4 * 8 - 6 * 5
 
 
-def test_forearm_labels_give_targets_about_the_wrist_none(loading, tmp_path: Path) -> None:
+def arm_sample(folder: Path, policy: LabelPolicy) -> Sample:
+    """A bare arm, 20 pixels wide, that enters from below."""
     mask = np.zeros((120, 160), np.uint8)
     mask[20:120, 70:90] = 255
-    save_png(tmp_path / "i.png", np.zeros((120, 160, 3), np.uint8))
-    save_png(tmp_path / "m.png", mask)
-    for policy, whole in (("hand", True), ("hand+forearm", False)):
-        sample = Sample("a", tmp_path / "i.png", tmp_path / "m.png", "v", "s", policy)
-        data = loading.TrainingData(loading.Memory([sample], 160), ModelCard("m", size=(120, 160)), None, 0)
-        item = data[0, 0, 0]
-        assert int(item["target"].sum()) == (2000 if whole else pytest.approx(480, abs=120))
-        assert bool(item["ignore"].any()) is not whole
-        assert not (item["ignore"] & (item["target"] > 0)).any()
+    save_png(folder / "i.png", np.zeros((120, 160, 3), np.uint8))
+    save_png(folder / "m.png", mask)
+    return Sample("a", folder / "i.png", folder / "m.png", "v", "s", policy)
+
+
+def labels(loading, sample: Sample, teacher=None):
+    memory = loading.Memory([sample], 160, teacher)
+    return loading.TrainingData(memory, ModelCard("m", size=(120, 160)), None, 0)[0, 0, 0]["allowed"]
+
+
+def test_a_label_says_which_classes_its_policy_leaves_open(loading, tmp_path: Path) -> None:
+    hand = labels(loading, arm_sample(tmp_path, "hand"))
+    assert (hand[30:, 80] == HAND).all()
+    assert (hand[:, 20] == BACKGROUND | FOREARM).all()
+    arm = labels(loading, arm_sample(tmp_path, "hand+forearm"))
+    assert arm[25, 80] == HAND
+    assert arm[60, 80] == HAND | FOREARM
+    assert arm[115, 80] == FOREARM
+    assert (arm[:, 20] == BACKGROUND).all()
 
 
 def test_a_teacher_sees_where_the_hand_of_a_forearm_label_ends(loading, tmp_path: Path) -> None:
-    mask = np.zeros((120, 160), np.uint8)
-    mask[20:120, 70:90] = 255
-    save_png(tmp_path / "i.png", np.zeros((120, 160, 3), np.uint8))
-    save_png(tmp_path / "m.png", mask)
-    sample = Sample("a", tmp_path / "i.png", tmp_path / "m.png", "v", "s", "hand+forearm")
-
     def teacher(image: np.ndarray) -> np.ndarray:
         probability = np.full(image.shape[:2], 0.05, np.float32)
         probability[:70] = 0.95
         return probability
 
-    item = loading.TrainingData(loading.Memory([sample], 160, teacher), ModelCard("m", size=(120, 160)), None, 0)[
-        0, 0, 0
-    ]
-    assert item["target"][25:60, 75:85].all()
-    assert not item["target"][80:].any()
-    assert not item["ignore"][80:].any()
-    assert item["ignore"][70, 80]
+    arm = labels(loading, arm_sample(tmp_path, "hand+forearm"), teacher)
+    assert (arm[25:60, 80] == HAND).all()
+    assert (arm[85:, 80] == FOREARM).all()
+    assert arm[70, 80] == HAND | FOREARM
 
 
 def test_processes_share_an_epochs_draws_without_overlap(loading) -> None:

@@ -70,12 +70,14 @@ class TestNetwork:
             losses.append(float(loss.detach()))
         assert losses[-1] < 0.6 * losses[0]
 
-    def test_deployed_it_takes_pixels_and_gives_probabilities(self, name: str) -> None:
-        net = Deployable(NETS[name](1), (127, 127, 127), (128, 128, 128)).eval()
+    @pytest.mark.parametrize(("channels", "policies"), [(1, 1), (3, 2)])
+    def test_deployed_it_takes_pixels_and_gives_probabilities(self, name: str, channels: int, policies: int) -> None:
+        net = Deployable(NETS[name](channels), (127, 127, 127), (128, 128, 128)).eval()
         pixels = torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8)
         with torch.inference_mode():
             probability = net(pixels)
-        assert probability.shape == (2, 1, 64, 96)
+        assert probability.shape == (2, policies, 64, 96)
+        assert (probability[:, 0] <= probability[:, -1] + 1e-6).all()  # a hand is hand or forearm
         assert 0 <= float(probability.min()) <= float(probability.max()) <= 1
 
 

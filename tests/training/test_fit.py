@@ -161,6 +161,20 @@ def test_a_run_is_neither_overwritten_nor_resumed_from_nothing(sides, tmp_path: 
         fit(TINY, *sides, tmp_path / "run", OPTIONS)
 
 
+def test_a_model_of_both_policies_answers_both(dataset: Path, tmp_path: Path) -> None:
+    """Trained on images of either policy; its card names both, and the forearm policy covers the hand."""
+    recipe = replace(TINY, network=replace(TINY.network, forearm=True))
+    samples = read_dataset(dataset)
+    arms = [replace(s, policy="hand+forearm", name=f"arm {s.name}") for s in samples]
+    path = fit(recipe, [*samples[:9], *arms], samples[9:], tmp_path / "run", OPTIONS)
+    engine = CheckpointEngine(path)
+    assert engine.card.policies == ("hand", "hand+forearm")
+    image = samples[0].load_image()
+    hand, both = (Segmenter(engine, policy=p)(image).probability for p in engine.card.policies)
+    assert (hand <= both + 1e-6).all()
+    assert (hand < both).any()
+
+
 def test_early_stopping_ends_a_run_that_stalls(sides, tmp_path: Path) -> None:
     run = replace(TINY.run, epochs=60, early_stopping=2, select="best", ema=0.0)
     path = fit(replace(TINY, run=run, optimizer=replace(TINY.optimizer, lr=1e-12)), *sides, tmp_path / "run", OPTIONS)

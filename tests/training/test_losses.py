@@ -4,7 +4,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
 
-from handseg.training.losses import CombinedLoss, DiceLoss
+from handseg.data.classes import BACKGROUND, FOREARM, HAND, UNKNOWN
+from handseg.training.losses import CombinedLoss, DiceLoss, MarginalLoss, decided, foreground_logits
 
 
 @pytest.fixture
@@ -75,3 +76,55 @@ def test_bfloat16_is_stable_and_close_to_float32(batch: tuple, scale: float) -> 
 def test_an_impossible_alpha_is_refused() -> None:
     with pytest.raises(ValueError, match="must lie in"):
         CombinedLoss(1.5)
+
+
+def test_with_one_channel_the_marginal_loss_is_the_combined_loss_where_hands_are_decided(batch: tuple) -> None:
+    logits, _ = batch
+    allowed = torch.randint(1, 8, (3, 8, 9), dtype=torch.uint8)
+    target = allowed == HAND
+    ignore = ((allowed & HAND) > 0) & ~target
+    assert float(MarginalLoss()(logits[:, None], allowed)) == float(CombinedLoss()(logits, target, ignore))
+
+
+def test_with_all_classes_told_the_marginal_loss_is_cross_entropy() -> None:
+    torch.manual_seed(0)
+    logits, classes = torch.randn(2, 3, 5, 6), torch.randint(0, 3, (2, 5, 6))
+    expected = torch.nn.functional.cross_entropy(logits, classes)
+    assert float(MarginalLoss(1.0)(logits, (2**classes).to(torch.uint8))) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_the_marginal_loss_is_minus_the_log_of_the_sum_over_what_is_allowed() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(1, 3, 1, 4, requires_grad=True)
+    allowed = torch.tensor([[[BACKGROUND | FOREARM, HAND | FOREARM, HAND, UNKNOWN]]], dtype=torch.uint8)
+    p = logits.softmax(1)[0, :, 0]
+    expected = -(torch.log(p[0, 0] + p[2, 0]) + torch.log(p[1, 1] + p[2, 1]) + torch.log(p[1, 2])) / 3
+    value = MarginalLoss(1.0)(logits, allowed)
+    assert float(value.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    value.backward()
+    assert not logits.grad[..., 3].any()
+
+
+def test_three_channels_learn_the_forearm_from_labels_that_never_name_it() -> None:
+    """One image tells hand from the rest, the other skin from the rest; both together tell the forearm."""
+    truth = torch.tensor([[0, 0, 1, 1, 2, 2]]).repeat(6, 1)
+    hand_only = torch.where(truth == 1, HAND, BACKGROUND | FOREARM)
+    skin_only = torch.where(truth == 0, BACKGROUND, HAND | FOREARM)
+    logits = torch.zeros(1, 3, 6, 6, requires_grad=True)
+    optimizer = torch.optim.Adam([logits], 0.3)
+    allowed = torch.stack([hand_only, skin_only]).to(torch.uint8)
+    for _ in range(60):
+        optimizer.zero_grad()
+        MarginalLoss()(logits.expand(2, 3, 6, 6), allowed).backward()
+        optimizer.step()
+    assert torch.equal(logits.argmax(1)[0], truth)
+
+
+def test_what_is_decided_and_its_odds() -> None:
+    allowed = torch.arange(1, 8, dtype=torch.uint8)
+    target, ignore = decided(allowed, HAND | FOREARM)
+    assert target.tolist() == [0, 1, 0, 1, 0, 1, 0]
+    assert ignore.tolist() == [False, False, True, False, True, False, True]
+    logits = torch.randn(1, 3, 2, 2)
+    p = logits.softmax(1)
+    assert torch.allclose(foreground_logits(logits, HAND | FOREARM).sigmoid(), p[:, 1] + p[:, 2], atol=1e-6)

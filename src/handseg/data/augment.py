@@ -12,6 +12,7 @@ from math import exp, log, sqrt
 import cv2
 import numpy as np
 
+NOTHING = (255, 0, 0)  # the label of what is surely background
 cv2.setNumThreads(1)  # data loading runs beside training; OpenCV's own threads would fight it
 
 
@@ -55,8 +56,8 @@ class Augmentation:
     ) -> tuple[np.ndarray, np.ndarray]:
         """A random view of an image, `size` (height, width) large.
 
-        image: RGB uint8 H×W×3. label: uint8 H×W×3, the planes hand, unknown, and all that was labelled as
-        foreground. fill: the colour outside the image. donor: image and label whose foreground may be pasted.
+        image: RGB uint8 H×W×3. label: uint8 H×W×3, whether a pixel may be background, hand, forearm. fill: the
+        colour outside the image. donor: image and label whose foreground may be pasted.
         Returns image and label, the label's values 0 or 255. The same `rng` state gives the same view.
         """
         image, label = self._warp(image, label, size, fill, rng)
@@ -91,7 +92,7 @@ class Augmentation:
         half_w, half_h = (min(0.5, 0.5 * s / (scale * n)) for s, n in ((size[1], width), (size[0], height)))
         x = rng.uniform(half_w, 1 - half_w) * width
         y = rng.uniform(half_h, 1 - half_h) * height
-        target = label[..., :2].any(axis=2)  # a forearm alone is no reason to look there
+        target = label[..., 1] > 0
         if rng.random() < self.on_hand and target.any():
             rows, columns = np.nonzero(target)
             i = int(rng.integers(len(rows)))
@@ -118,7 +119,7 @@ class Augmentation:
         matrix = np.column_stack([linear, centre - linear @ np.array([x - 0.5, y - 0.5])])
         window = (size[1], size[0])
         image = cv2.warpAffine(image, matrix, window, flags=cv2.INTER_LINEAR, borderValue=fill)
-        label = cv2.warpAffine(label, matrix, window, flags=cv2.INTER_LINEAR)
+        label = cv2.warpAffine(label, matrix, window, flags=cv2.INTER_LINEAR, borderValue=NOTHING)
         return image, np.where(label >= 128, 255, 0).astype(np.uint8)
 
     def _relight(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -162,7 +163,7 @@ def paste_hands(
     image: np.ndarray, label: np.ndarray, donor: np.ndarray, donor_label: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lay the labelled foreground of `donor` over `image`, its edge softened; not where it would bury the scene."""
-    cut = donor_label[..., 2] > 0
+    cut = donor_label[..., 0] == 0
     if not cut.any() or cut.mean() > 0.4:
         return image, label
     # Half a pixel inwards, so that no rim of the donor's background comes along.
@@ -181,11 +182,11 @@ def occlude(image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> t
         if rng.random() < 0.5:
             shift = rng.integers(height // 4, 3 * height // 4), rng.integers(width // 4, 3 * width // 4)
             texture = np.roll(image, shift, axis=(0, 1))
-            blob &= ~np.roll(label, shift, axis=(0, 1)).any(axis=2)  # never paste a hand as an object
+            blob &= np.roll(label[..., 0], shift, axis=(0, 1)) > 0  # never paste a hand as an object
             image[blob] = texture[blob]
         else:
             image[blob] = rng.integers(0, 256, 3)
-        label[blob] = 0
+        label[blob] = NOTHING
     return image, label
 
 

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset, Sampler
 
 from handseg.card import ModelCard
 from handseg.data.augment import Augmentation
+from handseg.data.classes import BACKGROUND, FOREARM, HAND, UNKNOWN
 from handseg.data.sample import Sample
 from handseg.data.wrist import split_at_wrist
 from handseg.image import resize
@@ -27,18 +28,17 @@ Teacher = Callable[[np.ndarray], np.ndarray]  # RGB uint8 H×W×3 → probabilit
 
 
 class Batch(TypedDict):
-    """image: uint8 (N, 3, H, W). target: uint8 (N, H, W), 1 on hands. ignore: bool (N, H, W), True where nothing
-    is known: on padding, and about the wrist in hand+forearm labels."""
+    """image: uint8 (N, 3, H, W). allowed: uint8 (N, H, W), the set of classes that each pixel may be, see
+    `handseg.data.classes`; UNKNOWN on padding."""
 
     image: Tensor
-    target: Tensor
-    ignore: Tensor
+    allowed: Tensor
 
 
 class Memory:
     """Samples decoded and shrunk to a long side of at most `long_side` pixels, held as uint8.
 
-    images: RGB H×W×3. labels: H×W×3, the planes hand, unknown and labelled foreground, each 0 to 255.
+    images: RGB H×W×3. labels: H×W×3, 0 to 255: whether a pixel may be background, hand, forearm.
     teacher: gives the probability of hand for an image, to find the wrist in hand+forearm labels.
     """
 
@@ -53,11 +53,13 @@ class Memory:
             image, mask = resize(image, *size), resize(mask, *size)
             self.images.append(image)
             if sample.policy == "hand":
-                self.labels.append(np.dstack([mask, np.zeros_like(mask), mask]))
+                self.labels.append(np.dstack([255 - mask, mask, 255 - mask]))
             else:
-                mask = np.where(mask >= 128, 255, 0).astype(np.uint8)
-                hand, unknown = split_at_wrist(mask, teacher(image) if teacher else None)
-                self.labels.append(np.dstack([hand, unknown, mask > 0]).astype(np.uint8) * 255)
+                skin = mask >= 128
+                hand, unknown = split_at_wrist(
+                    np.where(skin, 255, 0).astype(np.uint8), teacher(image) if teacher else None
+                )
+                self.labels.append(np.dstack([~skin, hand | unknown, skin & ~hand]).astype(np.uint8) * 255)
 
 
 class TrainingData(Dataset[Batch]):
@@ -95,7 +97,7 @@ class TrainingData(Dataset[Batch]):
 
 
 class ValidationData(Dataset[Batch]):
-    """Whole images, preprocessed as at run time; the padding is ignored."""
+    """Whole images, preprocessed as at run time; the padding is unknown."""
 
     def __init__(self, memory: Memory, card: ModelCard) -> None:
         self.memory, self.card = memory, card
@@ -105,17 +107,16 @@ class ValidationData(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         image, placement = preprocess(self.memory.images[index], self.card)
-        label = np.zeros((*placement.padded, 3), np.uint8)
-        label[..., 1] = 255
+        label = np.full((*placement.padded, 3), 255, np.uint8)
         content = _resize_label(self.memory.labels[index], *placement.resized)
         label[: placement.resized[0], : placement.resized[1]] = content
         return _item(image, label)
 
 
 def collate(items: Sequence[Batch]) -> Batch:
-    """Stack items, padding below and to the right to the largest; what is padded is ignored."""
-    height = max(i["target"].shape[0] for i in items)
-    width = max(i["target"].shape[1] for i in items)
+    """Stack items, padding below and to the right to the largest; what is padded is unknown."""
+    height = max(i["allowed"].shape[0] for i in items)
+    width = max(i["allowed"].shape[1] for i in items)
 
     def pad(x: Tensor, value: int) -> Tensor:
         margin = (0, width - x.shape[-1], 0, height - x.shape[-2])
@@ -123,8 +124,7 @@ def collate(items: Sequence[Batch]) -> Batch:
 
     return {
         "image": torch.stack([pad(i["image"], 0) for i in items]),
-        "target": torch.stack([pad(i["target"], 0) for i in items]),
-        "ignore": torch.stack([pad(i["ignore"], 1) for i in items]),
+        "allowed": torch.stack([pad(i["allowed"], UNKNOWN) for i in items]),
     }
 
 
@@ -176,9 +176,10 @@ def _resize_label(label: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _item(image: np.ndarray, label: np.ndarray) -> Batch:
-    hand, unknown, _ = np.moveaxis(label >= 128, 2, 0)
+    background, hand, forearm = np.moveaxis(label >= 128, 2, 0)
+    allowed = background * np.uint8(BACKGROUND) + hand * np.uint8(HAND) + forearm * np.uint8(FOREARM)
+    allowed[allowed == 0] = UNKNOWN  # where three classes meet, resizing can leave none
     return {
         "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
-        "target": torch.from_numpy(hand.astype(np.uint8)),
-        "ignore": torch.from_numpy(unknown.copy()),
+        "allowed": torch.from_numpy(allowed),
     }

@@ -28,7 +28,10 @@ class Normalise(nn.Module):
 class Deployable(nn.Module):
     """RGB pixels in, probabilities out: what an exported file computes.
 
-    Shape: uint8 (N, H, W, 3), H and W multiples of the network's stride → float32 (N, 1, H, W) in [0, 1].
+    A network with one channel of logits gives the probability of hand; one with three (background, hand, forearm)
+    gives those of hand, and of hand or forearm.
+
+    Shape: uint8 (N, H, W, 3), H and W multiples of the network's stride → float32 (N, 1 or 2, H, W) in [0, 1].
     """
 
     def __init__(self, net: SegmentationNet, mean: Sequence[float], std: Sequence[float]) -> None:
@@ -37,4 +40,8 @@ class Deployable(nn.Module):
         self.normalise = Normalise(mean, std)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.net.forward_aligned(self.normalise(image.permute(0, 3, 1, 2))).sigmoid()
+        logits = self.net.forward_aligned(self.normalise(image.permute(0, 3, 1, 2)))
+        if logits.shape[1] == 1:
+            return logits.sigmoid()
+        probability = logits.softmax(dim=1)
+        return torch.cat([probability[:, 1:2], 1 - probability[:, :1]], dim=1)

@@ -1,8 +1,11 @@
-"""Losses on logits, computed in float32 whatever the input's type, with an ignore mask."""
+"""Losses on logits, computed in float32 whatever the input's type, with an ignore mask or a set of classes."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
+
+from handseg.data.classes import BACKGROUND, FOREARM, HAND
 
 
 class DiceLoss(nn.Module):
@@ -55,3 +58,54 @@ class CombinedLoss(nn.Module):
             bce = (bce * keep).sum() / keep.sum().clamp(min=1)
         dice: Tensor = self.dice(logits, target, ignore)
         return self.alpha * bce + (1 - self.alpha) * dice
+
+
+class MarginalLoss(nn.Module):
+    """For labels that leave some classes open: α · marginal cross-entropy + (1 − α) · Dice.
+
+    The cross-entropy of a pixel whose label allows the set A of classes is −log Σ_{c ∈ A} p_c, p = softmax(logits):
+    the likelihood of what is known, as in Fang and Li, Multi-organ segmentation over partially labeled datasets,
+    IEEE TMI 2020, and Shi et al., Marginal loss and exclusion loss, MedIA 2021. Dice is the mean of two, of hand
+    and of hand or forearm, each over the pixels whose label decides it.
+
+    One channel of logits: hand against the rest; the loss is CombinedLoss over the pixels whose label decides that.
+    Three: background, hand, forearm.
+
+    Shape: logits float (N, 1 or 3, H, W); allowed uint8 (N, H, W), see `handseg.data.classes`.
+    Returns a float32 scalar.
+    """
+
+    def __init__(self, alpha: float = 0.5) -> None:
+        super().__init__()
+        self.combined = CombinedLoss(alpha)
+        self.alpha = alpha
+
+    def forward(self, logits: Tensor, allowed: Tensor) -> Tensor:
+        if logits.shape[1] == 1:
+            binary: Tensor = self.combined(logits[:, 0], *decided(allowed, HAND))
+            return binary
+        logits = logits.float()
+        everything = torch.logsumexp(logits, dim=1)
+        classes = torch.tensor([BACKGROUND, HAND, FOREARM], device=allowed.device).view(1, 3, 1, 1)
+        open_classes = (allowed[:, None].int() & classes) > 0
+        known = ~open_classes.all(dim=1)
+        likelihood = torch.logsumexp(logits.masked_fill(~open_classes, -1e4), dim=1)
+        cross_entropy = ((everything - likelihood) * known).sum() / known.sum().clamp(min=1)
+        dice = logits.new_zeros(())
+        for foreground in (HAND, HAND | FOREARM):
+            dice = dice + self.combined.dice(foreground_logits(logits, foreground), *decided(allowed, foreground)) / 2
+        return self.alpha * cross_entropy + (1 - self.alpha) * dice
+
+
+def foreground_logits(logits: Tensor, foreground: int) -> Tensor:
+    """Log-odds (N, H, W) of a set of classes against the others, from logits (N, 3, H, W) of the three."""
+    inside = [i for i, value in enumerate((BACKGROUND, HAND, FOREARM)) if foreground & value]
+    outside = [i for i in range(3) if i not in inside]
+    return torch.logsumexp(logits[:, inside], dim=1) - torch.logsumexp(logits[:, outside], dim=1)
+
+
+def decided(allowed: Tensor, foreground: int) -> tuple[Tensor, Tensor]:
+    """Target uint8 (1 on `foreground`) and ignore bool, of sets of classes: ignored where both sides are allowed."""
+    inside = (allowed & foreground) > 0
+    outside = (allowed & ~foreground & 7) > 0
+    return (inside & ~outside).to(torch.uint8), inside & outside

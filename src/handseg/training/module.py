@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from handseg.data.classes import HAND
 from handseg.data.loading import Batch
 from handseg.metrics import count, score
 from handseg.nets.deployable import Normalise
-from handseg.training.losses import CombinedLoss
+from handseg.training.losses import MarginalLoss, decided, foreground_logits
 from handseg.training.recipe import Recipe
 
 
@@ -33,28 +34,29 @@ class HandModule(pl.LightningModule):
             memory_format=torch.channels_last  # type: ignore[call-overload]
         )
         self.normalise = Normalise(self.recipe.input.mean, self.recipe.input.std)
-        self.loss = CombinedLoss(self.recipe.loss.alpha)
+        self.loss = MarginalLoss(self.recipe.loss.alpha)
         self._counts: list[np.ndarray] = []
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (N, H, W) of uint8 RGB (N, 3, H, W)."""
+        """Logits (N, 1 or 3, H, W) of uint8 RGB (N, 3, H, W)."""
         x = self.normalise(image).contiguous(memory_format=torch.channels_last)
-        logits: Tensor = self.net(x)[:, 0]
+        logits: Tensor = self.net(x)
         return logits
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         logits = self(batch["image"])
-        loss: Tensor = self.loss(logits, batch["target"], batch["ignore"])
+        loss: Tensor = self.loss(logits, batch["allowed"])
         self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(logits))
         return loss
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         logits = self(batch["image"])
-        loss = self.loss(logits, batch["target"], batch["ignore"])
+        loss = self.loss(logits, batch["allowed"])
         self.log("val_loss", loss, prog_bar=True, batch_size=len(logits), sync_dist=True)
-        prediction = logits.sigmoid() >= self.recipe.run.threshold
-        keep = ~batch["ignore"]
-        for p, t, k in zip(prediction, batch["target"], keep):
+        hand = logits[:, 0] if logits.shape[1] == 1 else foreground_logits(logits.float(), HAND)
+        prediction = hand.sigmoid() >= self.recipe.run.threshold
+        target, ignore = decided(batch["allowed"], HAND)
+        for p, t, k in zip(prediction, target, ~ignore):
             self._counts.append(count(p[k].cpu().numpy(), t[k].cpu().numpy()))
 
     def on_validation_epoch_end(self) -> None:

@@ -26,12 +26,14 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Network:
     """architecture: the class in `handseg.nets`. widths: of the encoder (UNet) or decoder (EncoderUNet) stages.
-    pretrained: ImageNet weights (EncoderUNet). frozen_norm: keep the statistics that came with them."""
+    pretrained: ImageNet weights (EncoderUNet). frozen_norm: keep the statistics that came with them. forearm: tell
+    background, hand and forearm apart, so that the model answers both label policies; else hand alone."""
 
     architecture: Literal["UNet", "EncoderUNet"] = "EncoderUNet"
     widths: tuple[int, ...] = ()
     pretrained: bool = False
     frozen_norm: bool = False
+    forearm: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,12 +139,13 @@ class Recipe:
     def build_network(self, *, pretrained: bool | None = None) -> UNet | EncoderUNet:
         """The network; `pretrained` overrides the recipe's (False when weights will be loaded anyway)."""
         n = self.network
+        channels = 3 if n.forearm else 1
         if n.architecture == "UNet":
-            return UNet(features=n.widths) if n.widths else UNet()
+            return UNet(out_channels=channels, features=n.widths) if n.widths else UNet(out_channels=channels)
         start = n.pretrained if pretrained is None else pretrained
         if n.widths:
-            return EncoderUNet(widths=n.widths, pretrained=start, frozen_norm=n.frozen_norm)
-        return EncoderUNet(pretrained=start, frozen_norm=n.frozen_norm)
+            return EncoderUNet(channels, widths=n.widths, pretrained=start, frozen_norm=n.frozen_norm)
+        return EncoderUNet(channels, pretrained=start, frozen_norm=n.frozen_norm)
 
     def card(self, stride: int, *, training: bool) -> ModelCard:
         """How this recipe's network is fed: while training, or when the model is run."""
@@ -156,6 +159,7 @@ class Recipe:
             mean=(i.mean[0], i.mean[1], i.mean[2]),
             std=(i.std[0], i.std[1], i.std[2]),
             threshold=self.run.threshold,
+            policies=("hand", "hand+forearm") if self.network.forearm else ("hand",),
             network=self.network.architecture,
         )
 
