@@ -94,6 +94,16 @@ def test_pasting_happens_as_often_as_asked() -> None:
         assert (int(label[..., 1].sum()) > int(mask.sum())) is more
 
 
+@pytest.mark.parametrize("part", ["skin", "glove"])
+def test_recolouring_happens_to_hands_only_and_as_often_as_asked(part: str) -> None:
+    image, mask = scene(np.random.default_rng(0), 90, 130)
+    for chance, changes in ((0.0, False), (1.0, True)):
+        view, label = replace(NOTHING, **{part: chance})(image, planes(mask), (90, 130), FILL, np.random.default_rng(2))
+        assert np.array_equal(label, planes(mask))
+        assert (not np.array_equal(view[mask > 0], image[mask > 0])) is changes
+        assert np.abs(view[mask == 0].astype(int) - image[mask == 0]).mean() < 1
+
+
 @pytest.mark.parametrize("effect", [module.blur, module.add_noise, module.compress, module.cast_shadow])
 def test_each_effect_changes_the_image_but_not_its_form(effect) -> None:
     image, _ = scene(np.random.default_rng(0))

@@ -12,6 +12,8 @@ from math import exp, log, sqrt
 import cv2
 import numpy as np
 
+from handseg.data.recolour import glove, random_colour, shift_skin
+
 NOTHING = (255, 0, 0)  # the label of what is surely background
 cv2.setNumThreads(1)  # data loading runs beside training; OpenCV's own threads would fight it
 
@@ -26,7 +28,8 @@ class Augmentation:
     on_hand: probability that the window is centred near a hand pixel.
     light: probability of each of gamma, contrast, brightness and colour cast. shadow, blur, noise, jpeg,
     occlude: probabilities. grey: probability of losing all colour. paste: probability that the hands of another
-    image are laid over this one (Ghiasi et al., Simple Copy-Paste, CVPR 2021).
+    image are laid over this one (Ghiasi et al., Simple Copy-Paste, CVPR 2021). skin, glove: probabilities that
+    hands (and forearms) get another tone, and hands a coloured glove.
     """
 
     flip: float = 0.5
@@ -44,6 +47,8 @@ class Augmentation:
     jpeg: float = 0.25
     occlude: float = 0.3
     paste: float = 0.0
+    skin: float = 0.0
+    glove: float = 0.0
 
     def __call__(
         self,
@@ -64,6 +69,11 @@ class Augmentation:
         if donor is not None and rng.random() < self.paste:
             cutting, cut_label = self._warp(*donor, size, fill, rng)
             image, label = paste_hands(image, label, self._relight(cutting, rng), cut_label, rng)
+        if rng.random() < self.skin:
+            tone = rng.uniform(-35, 20), rng.uniform(-5, 5), rng.uniform(-8, 8)
+            image = shift_skin(image, label[..., 0] == 0, *tone)
+        if rng.random() < self.glove:
+            image = glove(image, label[..., 1], random_colour(rng), rng.uniform(0.5, 1))
         if rng.random() < self.occlude:
             image, label = occlude(image, label, rng)
         if rng.random() < self.shadow:

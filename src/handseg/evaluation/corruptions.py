@@ -21,6 +21,8 @@ from handseg.segmenter import Segmenter
 
 try:
     import cv2
+
+    from handseg.data.recolour import glove, random_colour, shift_skin
 except ImportError as error:
     raise MissingExtraError("Corrupting images", "train") from error
 
@@ -116,15 +118,11 @@ def occluder(
     return np.where(bar[..., None] > 0, rng.integers(0, 256, 3), image).astype(np.uint8), np.where(bar > 0, 0, mask)
 
 
-def glove(
+def coloured_glove(
     image: np.ndarray, mask: np.ndarray, severity: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The hands tinted as a coloured glove is, their shading kept: a random hue, from a hint to all of the colour."""
-    share = (0.2, 0.4, 0.6, 0.8, 1.0)[severity - 1]
-    colour = cv2.cvtColor(np.array([[[rng.integers(180), 200, 200]]], np.uint8), cv2.COLOR_HSV2RGB)[0, 0] / 255
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)[..., None]
-    tinted = np.clip(grey * colour * 1.6, 0, 255)
-    return _within(image, mask, image * (1 - share) + tinted * share), mask
+    """The hands as in a coloured glove: a random hue, from a hint to all of the colour."""
+    return glove(image, mask, random_colour(rng), (0.2, 0.4, 0.6, 0.8, 1.0)[severity - 1]), mask
 
 
 def skin(direction: int) -> Corruption:
@@ -133,9 +131,7 @@ def skin(direction: int) -> Corruption:
     def change(
         image: np.ndarray, mask: np.ndarray, severity: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-        lab[..., 0] = np.clip(lab[..., 0] + direction * 8 * severity, 3, 97)
-        return _within(image, mask, cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255), mask
+        return shift_skin(image, mask, direction * 8 * severity), mask
 
     return change
 
@@ -157,7 +153,7 @@ CORRUPTIONS: dict[str, Corruption] = {
         for effect in (noise, low_light, defocus, motion, dark, bright, low_contrast, colour_cast, jpeg, pixelate, fog)
     },
     "occluder": occluder,
-    "glove": glove,
+    "glove": coloured_glove,
     "darker skin": skin(-1),
     "lighter skin": skin(+1),
 }
@@ -201,9 +197,3 @@ def _bytes(values: np.ndarray) -> np.ndarray:
 def _unit(image: np.ndarray) -> float:
     """A thousandth of the diagonal, in pixels."""
     return hypot(*image.shape[:2]) / 1000
-
-
-def _within(image: np.ndarray, mask: np.ndarray, changed: np.ndarray) -> np.ndarray:
-    """`changed` on the hands, `image` elsewhere, with a soft edge."""
-    alpha = cv2.GaussianBlur((mask > 0).astype(np.float32), (0, 0), max(0.5, _unit(image)))[..., None]
-    return _bytes(image * (1 - alpha) + changed * alpha)
