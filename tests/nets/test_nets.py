@@ -12,10 +12,12 @@ from handseg.errors import MissingExtraError
 from handseg.nets import EncoderUNet, UNet
 from handseg.nets.deployable import Deployable
 from handseg.nets.efficientnet_lite import EfficientNetLite0, imagenet_weights
+from handseg.training.recipe import Recipe
 
 NETS = {
     "unet": lambda channels: UNet(3, channels, (4, 8, 12)),
     "encoder_unet": lambda channels: EncoderUNet(channels, (16, 12, 8, 8), (8, 8, 8, 8)),
+    "short_encoder_unet": lambda channels: EncoderUNet(channels, (12, 8, 8), (8, 8, 8), stages=4),
 }
 
 
@@ -132,3 +134,30 @@ def test_frozen_statistics_stay_as_they_were_while_the_rest_learns() -> None:
     after = dict(net.named_buffers())
     assert all(torch.equal(value, after[name]) is name.startswith("encoder.") for name, value in before.items())
     assert all(p.grad is not None for p in net.encoder.parameters())
+
+
+def test_nano_keeps_within_its_budget() -> None:
+    """At most 0.5 M parameters, and 0.5 G multiply-adds at its input size, counted layer by layer."""
+    recipe = Recipe.load("nano")
+    net = recipe.build_network(pretrained=False).eval()
+    assert sum(p.numel() for p in net.parameters()) <= 500_000
+    counts = []
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda m, _, y: counts.append(y.numel() * m.weight[0].numel()))
+    height, width = recipe.input.run_size
+    with torch.inference_mode():
+        net(torch.zeros(1, 3, height, width))
+    assert 0.3e9 < sum(counts) <= 0.5e9
+
+
+def test_a_short_encoder_takes_the_imagenet_weights_of_what_it_has() -> None:
+    encoder = EfficientNetLite0(stages=4)
+    used = encoder.load_imagenet()
+    assert len(used) == len(encoder.state_dict())
+    assert encoder.stride == 16
+
+
+def test_a_decoder_of_another_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="3 decoder stages"):
+        EncoderUNet(stages=4)

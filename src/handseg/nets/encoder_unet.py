@@ -32,15 +32,14 @@ class EncoderUNet(SegmentationNet):
     """Logits at half resolution from four decoder stages, upsampled ×2 to the input's size.
 
     out_channels: channels of the logits.
-    widths: of the decoder stages at 1/16, 1/8, 1/4 and 1/2.
+    widths: of the decoder stages at 1/16, 1/8, 1/4 and 1/2. narrow: of their skip connections.
+    stages: of the encoder; with 4 it ends at 1/16 and the decoder has three stages.
     pretrained: start the encoder from its ImageNet weights.
     frozen_norm: while training, the encoder normalises by its stored statistics and leaves them as they are.
 
-    Any input size: `forward` pads to a multiple of 32 and crops back.
+    Any input size: `forward` pads to a multiple of the encoder's stride and crops back.
     Shape: (N, 3, H, W), RGB normalised as (x − 127) / 128 → logits (N, out_channels, H, W).
     """
-
-    stride = EfficientNetLite0.stride
 
     def __init__(
         self,
@@ -49,13 +48,17 @@ class EncoderUNet(SegmentationNet):
         narrow: Sequence[int] = (64, 48, 32, 16),
         pretrained: bool = False,
         frozen_norm: bool = False,
+        stages: int = 7,
     ) -> None:
         super().__init__()
         self.frozen_norm = frozen_norm
-        self.encoder = EfficientNetLite0()
+        self.encoder = EfficientNetLite0(stages)
+        self.stride = self.encoder.stride
         if pretrained:
             self.encoder.load_imagenet()
         *skips, deepest = self.encoder.channels
+        if not len(widths) == len(narrow) == len(skips):
+            raise ValueError(f"{len(skips)} decoder stages need as many widths and narrow, not {widths} and {narrow}")
         inputs = (deepest, *widths)
         self.decoder = nn.ModuleList(
             DecoderStage(*channels) for channels in zip(inputs, reversed(skips), narrow, widths, strict=False)

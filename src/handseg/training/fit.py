@@ -23,7 +23,6 @@ from handseg.data.loading import (
     Batch,
     DrawSampler,
     Memory,
-    Teacher,
     TrainingData,
     ValidationData,
     collate,
@@ -32,6 +31,7 @@ from handseg.data.loading import (
 from handseg.data.sample import Sample
 from handseg.data.verify import verify
 from handseg.errors import TrainingError
+from handseg.segmenter import Segmenter
 from handseg.training.callbacks import Curves, Guard, moving_average
 from handseg.training.module import HandModule
 from handseg.training.recipe import Recipe
@@ -69,13 +69,13 @@ def fit(
     options: FitOptions = FitOptions(),
     *,
     resume: bool = False,
-    teacher: Teacher | None = None,
+    teacher: Segmenter | None = None,
 ) -> Path:
     """Train; returns the resulting checkpoint.
 
     folder: gets `last.ckpt`, `best.ckpt`, `curves.csv`, `curves.png`, and the loggers' files.
     resume: continue exactly where `last.ckpt` in `folder` stands.
-    teacher: finds the wrist in hand+forearm labels; None to go by their shape.
+    teacher: finds the wrist in hand+forearm labels (None: their shape does), and is imitated if the recipe says so.
     Raises TrainingError when the run can't start or was stopped because it was useless, DataError for bad data.
     """
     last = folder / "last.ckpt"
@@ -98,7 +98,8 @@ def fit(
     card = recipe.card(recipe.build_network(pretrained=False).stride, training=True)
     long_side = recipe.input.long_side
     weights = _weights(train, recipe)
-    training = TrainingData(Memory(train, long_side, teacher), card, recipe.augment, options.seed, weights)
+    see = None if teacher is None else (lambda image: teacher(image).probability)
+    training = TrainingData(Memory(train, long_side, see), card, recipe.augment, options.seed, weights)
     run_card = recipe.card(card.stride, training=False)
     validation = ValidationData(Memory(val, long_side), run_card)
     sampler = DrawSampler(
@@ -118,7 +119,12 @@ def fit(
         num_workers=options.workers,
         persistent_workers=options.workers > 0,
     )
-    module = HandModule(recipe.to_dict(), recipe.run.epochs * len(loader), pretrained=False if resume else None)
+    module = HandModule(
+        recipe.to_dict(),
+        recipe.run.epochs * len(loader),
+        pretrained=False if resume else None,
+        teacher=None if teacher is None else teacher.engine,
+    )
     if trainer.is_global_zero:
         device, processes = trainer.strategy.root_device, trainer.world_size
         print(f"training on {device}, {processes} processes, precision {trainer.precision}", file=sys.stderr)

@@ -109,3 +109,17 @@ def decided(allowed: Tensor, foreground: int) -> tuple[Tensor, Tensor]:
     inside = (allowed & foreground) > 0
     outside = (allowed & ~foreground & 7) > 0
     return (inside & ~outside).to(torch.uint8), inside & outside
+
+
+def distillation_loss(logits: Tensor, probability: Tensor) -> Tensor:
+    """Binary cross-entropy to a teacher's probabilities, the mean over pixels and over the policies both answer.
+
+    logits: float (N, 1 or 3, H, W). probability: float (N, P, H, W) in [0, 1], of hand and, where P is 2, of hand or
+    forearm. Returns a float32 scalar.
+    Source: Hinton, Vinyals, Dean, Distilling the knowledge in a neural network, 2015.
+    """
+    logits = logits.float()
+    if logits.shape[1] == 3:
+        logits = torch.stack([foreground_logits(logits, HAND), foreground_logits(logits, HAND | FOREARM)], dim=1)
+    shared = min(logits.shape[1], probability.shape[1])
+    return nn.functional.binary_cross_entropy_with_logits(logits[:, :shared], probability[:, :shared].float())

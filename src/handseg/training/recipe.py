@@ -26,11 +26,14 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Network:
     """architecture: the class in `handseg.nets`. widths: of the encoder (UNet) or decoder (EncoderUNet) stages.
+    narrow: of the skip connections (EncoderUNet). stages: of the encoder that are kept (EncoderUNet).
     pretrained: ImageNet weights (EncoderUNet). frozen_norm: keep the statistics that came with them. forearm: tell
     background, hand and forearm apart, so that the model answers both label policies; else hand alone."""
 
     architecture: Literal["UNet", "EncoderUNet"] = "EncoderUNet"
     widths: tuple[int, ...] = ()
+    narrow: tuple[int, ...] = ()
+    stages: int = 7
     pretrained: bool = False
     frozen_norm: bool = False
     forearm: bool = False
@@ -86,9 +89,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Loss:
-    """alpha: weight of the cross-entropy beside Dice."""
+    """alpha: weight of the cross-entropy beside Dice. distil: share of the loss that is imitation of a teacher's
+    probabilities, where one is given."""
 
     alpha: float = 0.5
+    distil: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -137,15 +142,20 @@ class Recipe:
         return {k: v for k, v in plain.items() if v is not None}
 
     def build_network(self, *, pretrained: bool | None = None) -> UNet | EncoderUNet:
-        """The network; `pretrained` overrides the recipe's (False when weights will be loaded anyway)."""
+        """The network; `pretrained` overrides the recipe's (False when weights will be loaded anyway).
+
+        Raises TrainingError when the widths don't fit the encoder.
+        """
         n = self.network
         channels = 3 if n.forearm else 1
         if n.architecture == "UNet":
             return UNet(out_channels=channels, features=n.widths) if n.widths else UNet(out_channels=channels)
         start = n.pretrained if pretrained is None else pretrained
-        if n.widths:
-            return EncoderUNet(channels, widths=n.widths, pretrained=start, frozen_norm=n.frozen_norm)
-        return EncoderUNet(channels, pretrained=start, frozen_norm=n.frozen_norm)
+        shape = {name: value for name in ("widths", "narrow") if (value := getattr(n, name))}
+        try:
+            return EncoderUNet(channels, pretrained=start, frozen_norm=n.frozen_norm, stages=n.stages, **shape)
+        except ValueError as error:
+            raise TrainingError(f"{self.name}: [network] {error}") from error
 
     def card(self, stride: int, *, training: bool) -> ModelCard:
         """How this recipe's network is fed: while training, or when the model is run."""
