@@ -11,6 +11,10 @@ class ImageError(HandsegError):
     """An image can't be read, decoded or used."""
 
 
+class VideoError(HandsegError):
+    """A video or camera can't be opened, decoded or written."""
+
+
 class DataError(HandsegError):
     """A dataset, a label or an index is missing or inconsistent."""
 

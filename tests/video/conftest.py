@@ -1,0 +1,77 @@
+"""Clips made on the spot: a bright square that moves by a known step from frame to frame."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+av = pytest.importorskip("av", reason="PyAV isn't installed: handseg[video]")
+
+
+def square(index: int, height: int = 96, width: int = 128) -> np.ndarray:
+    """A frame whose square stands at 8 · (index + 1), modulo its room."""
+    image = np.full((height, width, 3), 40, np.uint8)
+    x = 8 * (index + 1) % (width - 24)
+    image[30:50, x : x + 20] = (250, 200, 180)
+    return image
+
+
+def make_clip(
+    path: Path,
+    frames: int = 20,
+    *,
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    size: tuple[int, int] = (96, 128),
+    times: list[float] | None = None,
+    rotation: int = 0,
+    audio: str | None = None,
+    rate: int = 25,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Write a clip; times: seconds of each frame, default at `rate`. audio: encoder of a beep at 0.4 s."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = size
+        stream.pix_fmt = pixels
+        if codec == "libx264":
+            stream.options = {"g": "5"}
+        if times is not None:
+            stream.codec_context.time_base = Fraction(1, 90000)
+        if rotation:
+            stream.set_display_rotation(rotation)
+        sound = container.add_stream(audio, rate=48000) if audio else None
+        for i in range(frames):
+            frame = av.VideoFrame.from_ndarray(square(i, *size), "rgb24").reformat(format=pixels)
+            if times is not None:
+                frame.pts, frame.time_base = round(times[i] * 90000), Fraction(1, 90000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if sound is not None:
+            t = np.arange(round(48000 * frames / rate)) / 48000
+            wave = (np.sin(2 * np.pi * 880 * t) * ((t > 0.4) & (t < 0.5)) * 20000).astype(np.int16)
+            for start in range(0, len(wave), 1024):
+                block = av.AudioFrame.from_ndarray(wave[None, start : start + 1024], "s16", "mono")
+                block.sample_rate, block.pts = 48000, start
+                container.mux(sound.encode(block))
+            container.mux(sound.encode())
+    return path
+
+
+def beep(path: Path) -> tuple[float, float]:
+    """Seconds at which the sound of a file sets in, and at which its last sample lies."""
+    start = end = None
+    with av.open(str(path)) as container:
+        for block in container.decode(audio=0):
+            wave = np.abs(block.to_ndarray().astype(np.float32)).max(axis=0)
+            wave = wave / (32768 if wave.max(initial=0) > 2 else 1)
+            loud = np.flatnonzero(wave > 0.2)
+            if start is None and len(loud):
+                start = block.time + loud[0] / block.sample_rate
+            end = block.time + len(wave) / block.sample_rate
+    assert start is not None
+    assert end is not None
+    return start, end

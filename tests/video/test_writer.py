@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handseg.errors import VideoError
+from tests.video.conftest import av, beep, make_clip, square
+
+from handseg.video import VideoReader, VideoWriter  # isort: skip
+
+RATE = Fraction(25)
+
+
+def test_frames_come_back_at_their_times(tmp_path: Path) -> None:
+    times = [0, 0.04, 0.1, 0.3, 0.31, 1.0]
+    with VideoWriter(tmp_path / "new" / "a.mp4", RATE) as writer:
+        for i, time in enumerate(times):
+            writer.write(square(i), time)
+        assert not writer.path.exists()
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["a.mp4"]
+    with VideoReader(tmp_path / "new" / "a.mp4") as reader:
+        frames = list(reader)
+    assert [f.time for f in frames] == pytest.approx(times, abs=1e-3)
+    assert np.abs(frames[3].image.astype(int) - square(3)).mean() < 5
+
+
+def test_it_is_what_browsers_play(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "a.mp4", RATE) as writer:
+        for i in range(5):
+            writer.write(square(i, 95, 127), i / 25)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.name, context.pix_fmt, context.width, context.height) == ("h264", "yuv420p", 128, 96)
+    data = (tmp_path / "a.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+
+
+def test_alpha_survives(tmp_path: Path) -> None:
+    alpha = np.zeros((96, 128, 1), np.uint8)
+    alpha[20:70, 30:90] = 255
+    with VideoWriter(tmp_path / "a.webm", RATE, kind="alpha") as writer:
+        for i in range(5):
+            writer.write(np.dstack([square(i), alpha]), i / 25)
+    with av.open(str(tmp_path / "a.webm")) as container:
+        decoder = av.CodecContext.create("libvpx-vp9", "r")  # ffmpeg's own decoder drops the alpha
+        frames = [f for p in container.demux(video=0) for f in decoder.decode(p)]
+    assert len(frames) == 5
+    found = frames[2].to_ndarray(format="rgba")[..., 3]
+    assert np.abs(found.astype(int) - alpha[..., 0]).mean() < 6
+
+
+@pytest.mark.parametrize(
+    ("source", "encoder", "kind"),
+    [("s.mp4", "aac", "video"), ("s.mkv", "pcm_s16le", "video"), ("s.mkv", "libopus", "alpha")],
+)
+def test_the_sound_comes_along_in_time(tmp_path: Path, source: str, encoder: str, kind) -> None:
+    clip = make_clip(tmp_path / source, 50, audio=encoder)
+    out = tmp_path / f"out{'.webm' if kind == 'alpha' else '.mp4'}"
+    with VideoReader(clip) as reader, VideoWriter(out, reader.rate, kind=kind, sound=clip) as writer:
+        for frame in reader:
+            image = frame.image if kind == "video" else np.dstack([frame.image, frame.image[..., :1]])
+            writer.write(image, frame.time)
+    start, end = beep(out)
+    assert start == pytest.approx(beep(clip)[0], abs=1 / 25)
+    assert end == pytest.approx(2.0, abs=0.1)
+
+
+def test_closed_early_it_plays_up_to_there_under_another_name(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "s.mp4", 100, audio="aac")
+
+    def stop_after(n: int) -> None:
+        with VideoReader(clip) as reader, VideoWriter(tmp_path / "o.mp4", reader.rate, sound=clip) as writer:
+            for frame in reader:
+                if frame.index == n:
+                    raise KeyboardInterrupt
+                writer.write(frame.image, frame.time)
+
+    with pytest.raises(KeyboardInterrupt):
+        stop_after(40)
+    assert not (tmp_path / "o.mp4").exists()
+    partial = tmp_path / "o.partial.mp4"
+    with VideoReader(partial) as reader:
+        assert len(list(reader)) == 40
+    start, end = beep(partial)
+    assert start == pytest.approx(beep(clip)[0], abs=1 / 25)
+    assert end == pytest.approx(40 / 25, abs=0.1)
+
+
+def test_nothing_written_leaves_nothing(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "a.mp4", RATE):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match=r"a\.avi: video is written as \.mp4"):
+        VideoWriter(tmp_path / "a.avi", RATE)
+    writer = VideoWriter(Path("/proc/none/a.mp4"), RATE)
+    with pytest.raises(VideoError, match=r"a\.mp4: can't be written"):
+        writer.write(square(0), 0)
