@@ -15,6 +15,10 @@ class VideoError(HandsegError):
     """A video or camera can't be opened, decoded or written."""
 
 
+class DamagedVideoError(VideoError):
+    """A video ends early or can't be decoded further; the frames before that were good."""
+
+
 class DataError(HandsegError):
     """A dataset, a label or an index is missing or inconsistent."""
 

@@ -39,6 +39,11 @@ class HandMask:
         """uint8 H×W: 255 on hands, else 0."""
         return binarise(self.probability, self.threshold)
 
+    @property
+    def matte(self) -> np.ndarray:
+        """uint8 H×W: the probability, 0 to 255, for soft edges."""
+        return np.asarray((self.probability * 255).round().astype(np.uint8))
+
     @cached_property
     def hands(self) -> list[Hand]:
         """The regions of the mask, largest first; specks below 0.02 % of the image are left out."""

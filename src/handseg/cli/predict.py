@@ -1,8 +1,9 @@
-"""handseg predict: hand masks for images and folders."""
+"""handseg predict: hand masks for images, videos and folders."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,16 @@ from handseg.errors import HandsegError, ImageError
 if TYPE_CHECKING:
     from handseg.segmenter import TestTime
 
-OUTPUTS = {"mask": ".png", "overlay": "_overlay.png", "cutout": "_cutout.png", "json": ".json"}
+OUTPUTS = {
+    "mask": ".png",
+    "overlay": "_overlay.png",
+    "cutout": "_cutout.png",
+    "matte": "_matte.png",
+    "json": ".json",
+}
+VIDEO_SUFFIXES = frozenset(
+    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv"]
+)
 
 
 def parse_outputs(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
@@ -38,6 +48,9 @@ def parse_outputs(_ctx: click.Context, _param: click.Parameter, value: str) -> t
     help=f"What to write, of {', '.join(OUTPUTS)}; separated by commas.",
 )
 @click.option("--overwrite", is_flag=True, help="Write again what is there already.")
+@click.option(
+    "--smooth/--no-smooth", default=True, show_default=True, help="Steady the masks of a video from frame to frame."
+)
 @options.model
 @options.engine
 @options.policy
@@ -49,6 +62,7 @@ def command(
     output: Path,
     save: tuple[str, ...],
     overwrite: bool,
+    smooth: bool,
     model: str,
     engine: str | None,
     policy: LabelPolicy,
@@ -56,11 +70,13 @@ def command(
     threads: int | None,
     test_time: TestTime,
 ) -> None:
-    """Write hand masks for images and folders.
+    """Write hand masks for images, videos and folders.
 
-    Each INPUT is an image, or a folder whose images are found at any depth; folders are mirrored below the
-    output. A mask is OUTPUT/<name>.png, 8-bit, 0 or 255, as large as its image. What is there already is
-    skipped. An image that can't be read is named, the others are done, and the exit status is 1.
+    Each INPUT is an image, a video, or a folder whose images and videos are found at any depth; folders are
+    mirrored below the output. A mask is OUTPUT/<name>.png, 8-bit, 0 or 255, as large as its image; a video's
+    masks are OUTPUT/<name>/000000.png and so on, its overlay and matte are MP4 files, its cutout a WebM file
+    with alpha, its JSON a line a frame. What is there already is skipped. An input that can't be read is named,
+    the others are done, and the exit status is 1.
     """
     from handseg.segmenter import load
 
@@ -73,13 +89,10 @@ def command(
         jobs, label="predict", file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True
     ) as bar:
         for source, stem in bar:
-            targets = {kind: stem.with_name(stem.name + OUTPUTS[kind]) for kind in save}
-            if not overwrite and all(path.exists() for path in targets.values()):
-                skipped += 1
-                continue
             try:
-                write(segmenter, source, targets)
-                done += 1
+                written = (write_video if is_video(source) else write)(segmenter, source, stem, save, overwrite, smooth)
+                done += written
+                skipped += not written
             except HandsegError as error:
                 message = str(error) if str(source) in str(error) else f"{source}: {error}"
                 click.echo(f"error: {message}", err=True)
@@ -95,13 +108,14 @@ def command(
 
 
 def plan(inputs: Sequence[Path], output: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
-    """(image, output path without suffix) of every image, and a message for each input that gives none.
+    """(source, output path without suffix) of every image and video, and a message for each input that gives none.
 
     Several folders are kept apart by their names; images that would still share an output keep their suffix
     in its name (`a.jpg` and `a.png` become `a.jpg.png` and `a.png.png`).
     """
     from handseg.image import IMAGE_SUFFIXES
 
+    suffixes = IMAGE_SUFFIXES | VIDEO_SUFFIXES
     found: dict[Path, Path] = {}
     failures = []
     folders = Counter(path.resolve().name for path in inputs if path.is_dir())
@@ -113,11 +127,11 @@ def plan(inputs: Sequence[Path], output: Path) -> tuple[list[tuple[Path, Path]],
         images = [
             p
             for p in sorted(path.rglob("*"))
-            if p.suffix.lower() in IMAGE_SUFFIXES
+            if p.suffix.lower() in suffixes
             and not (output.resolve() != path.resolve() and p.resolve().is_relative_to(output.resolve()))
         ]
         if not images:
-            failures.append(f"{path}: no images in this folder; name one that has some")
+            failures.append(f"{path}: no images or videos in this folder; name one that has some")
         for image in images:
             found.setdefault(image, root / image.relative_to(path))
     taken = Counter(target.with_suffix("") for target in found.values())
@@ -133,13 +147,49 @@ def plan(inputs: Sequence[Path], output: Path) -> tuple[list[tuple[Path, Path]],
     return list(jobs.items()), failures
 
 
-def write(segmenter: Any, source: Path, targets: dict[str, Path]) -> None:
-    """Segment one image and write each output, whole or not at all."""
+def is_video(source: Path) -> bool:
+    return source.suffix.lower() in VIDEO_SUFFIXES
+
+
+def write_video(segmenter: Any, source: Path, stem: Path, save: Sequence[str], overwrite: bool, smooth: bool) -> bool:
+    """Segment one video; False where all was there already."""
+    import shutil
+
+    from handseg.video.predict import OUTPUTS as VIDEO_OUTPUTS
+    from handseg.video.predict import is_done, segment_video
+
+    targets = {kind: stem.with_name(stem.name + VIDEO_OUTPUTS[kind]) for kind in save}
+    if not overwrite and is_done(targets):
+        return False
+    if overwrite and "mask" in targets:
+        shutil.rmtree(targets["mask"], ignore_errors=True)
+
+    def progress(frames: Any, count: int | None) -> Any:
+        start = time.monotonic()
+        with click.progressbar(
+            frames,
+            length=count,
+            label=source.name,
+            file=sys.stderr,
+            hidden=not sys.stderr.isatty(),
+            item_show_func=lambda f: f and f"{(f.index + 1) / max(1e-9, time.monotonic() - start):.1f} frames/s",
+        ) as bar:
+            yield from bar
+
+    segment_video(segmenter, source, targets, smooth=smooth, progress=progress)
+    return True
+
+
+def write(segmenter: Any, source: Path, stem: Path, save: Sequence[str], overwrite: bool, _smooth: bool) -> bool:
+    """Segment one image and write each output, whole or not at all; False where all was there already."""
     import json
 
     from handseg import draw
     from handseg.image import load_image, save_png, write_atomically
 
+    targets = {kind: stem.with_name(stem.name + OUTPUTS[kind]) for kind in save}
+    if not overwrite and all(path.exists() for path in targets.values()):
+        return False
     image = load_image(source)
     if any(target.resolve() == source.resolve() for target in targets.values()):
         raise ImageError(f"{source}: its own mask would replace it; choose another output folder")
@@ -150,8 +200,11 @@ def write(segmenter: Any, source: Path, targets: dict[str, Path]) -> None:
             write_atomically(path, lambda file, text=text: file.write(text.encode()))  # type: ignore[misc]
         elif kind == "mask":
             save_png(path, result.mask)
+        elif kind == "matte":
+            save_png(path, result.matte)
         else:
             save_png(path, getattr(draw, kind)(image, result.mask))
+    return True
 
 
 def describe(segmenter: Any, source: Path, result: Any) -> dict[str, Any]:

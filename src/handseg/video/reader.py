@@ -10,7 +10,7 @@ from types import TracebackType
 
 import numpy as np
 
-from handseg.errors import MissingExtraError, VideoError
+from handseg.errors import DamagedVideoError, MissingExtraError, VideoError
 
 try:
     import av
@@ -38,7 +38,7 @@ class VideoReader:
     height, width: of the upright frames, in pixels. rate: frames a second, the average. frames: how many the file
     says it has; an estimate where it doesn't, None where nothing is known.
     Raises VideoError when the file isn't a video that can be opened; while iterating, after the last frame that
-    could be decoded, when it is damaged or ends early.
+    could be decoded, DamagedVideoError when it is damaged or ends early.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -85,12 +85,12 @@ class VideoReader:
                 last = frame
                 frame = next(self._decoded, None)
         except FFmpegError as error:
-            raise VideoError(
+            raise DamagedVideoError(
                 f"{self.path}: damaged after frame {last.index} ({last.time:.2f} s): {_reason(error)}; "
                 "what came before is done"
             ) from error
         if self.duration and last.time + 2 / float(self.rate) + ENDS_EARLY < self.duration:
-            raise VideoError(
+            raise DamagedVideoError(
                 f"{self.path}: ends at frame {last.index} ({last.time:.2f} s of {self.duration:.2f} s): cut short; "
                 "what there is is done"
             )

@@ -133,7 +133,10 @@ class VideoWriter:
             return
         while True:
             if self._waiting is None:
-                self._waiting = next(self._packets, None)
+                try:
+                    self._waiting = next(self._packets, None)
+                except FFmpegError:  # a damaged source: the sound ends where it does
+                    self._waiting = None
             item = self._waiting
             if item is None or (until is not None and item.pts is not None and item.pts * item.time_base > until):
                 return

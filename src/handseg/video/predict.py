@@ -1,0 +1,194 @@
+"""Segment a video: read, segment, smooth and write, a frame at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Protocol
+
+import numpy as np
+
+from handseg import draw
+from handseg.errors import DamagedVideoError, VideoError
+from handseg.image import save_png, write_atomically
+from handseg.result import HandMask
+from handseg.segmenter import Segmenter
+from handseg.video.reader import VideoFrame, VideoReader
+from handseg.video.smooth import Smoother
+from handseg.video.writer import Kind, VideoWriter
+
+OUTPUTS = {
+    "mask": "",  # a folder
+    "overlay": "_overlay.mp4",
+    "cutout": "_cutout.webm",
+    "matte": "_matte.mp4",
+    "json": ".jsonl",
+}
+INDEX = "frames.json"
+WARM_UP = 12  # frames that a resumed sequence is smoothed over before its first new mask
+
+
+class Output(Protocol):
+    """One thing that is written of a video; a context manager that keeps what it has when it is left early."""
+
+    def write(self, frame: VideoFrame, result: HandMask) -> None: ...
+
+    def __enter__(self) -> Output: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class MaskSequence:
+    """`000000.png` … in a folder, exact masks; and, once all are there, `frames.json` with the time of each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.done = 0
+        while (folder / f"{self.done:06d}.png").exists():
+            self.done += 1
+        self._times: list[float] = []
+
+    def skip(self, frame: VideoFrame) -> None:
+        self._times.append(frame.time)
+
+    def write(self, frame: VideoFrame, result: HandMask) -> None:
+        self._times.append(frame.time)
+        if frame.index >= self.done:
+            save_png(self.folder / f"{frame.index:06d}.png", result.mask)
+
+    def __enter__(self) -> MaskSequence:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            index = {"frames": len(self._times), "seconds": [round(t, 6) for t in self._times]}
+            write_atomically(self.folder / INDEX, lambda file: file.write(json.dumps(index).encode()))
+
+
+class Picture:
+    """A video of something drawn from each frame and its result."""
+
+    def __init__(
+        self,
+        path: Path,
+        rate: Fraction,
+        picture: Callable[[np.ndarray, HandMask], np.ndarray],
+        kind: Kind = "video",
+        sound: Path | None = None,
+    ) -> None:
+        self._writer = VideoWriter(path, rate, kind=kind, sound=sound)
+        self._picture = picture
+
+    def write(self, frame: VideoFrame, result: HandMask) -> None:
+        self._writer.write(self._picture(frame.image, result), frame.time)
+
+    def __enter__(self) -> Picture:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.__exit__(kind, error, trace)
+
+
+class Lines:
+    """JSON, a line a frame: its index, its time in seconds, and its hands."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+        self._file: IO[str] | None = None
+
+    def write(self, frame: VideoFrame, result: HandMask) -> None:
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.partial.open("w", encoding="utf-8")
+        record = {"frame": frame.index, "seconds": round(frame.time, 6), "hands": [asdict(h) for h in result.hands]}
+        self._file.write(json.dumps(record) + "\n")
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+            if error is None:
+                os.replace(self.partial, self.path)
+
+
+def is_done(targets: dict[str, Path]) -> bool:
+    """Whether all outputs of a video are there, whole."""
+    return all((path / INDEX).exists() if kind == "mask" else path.exists() for kind, path in targets.items())
+
+
+def segment_video(
+    segmenter: Segmenter,
+    source: Path,
+    targets: dict[str, Path],
+    *,
+    smooth: bool = True,
+    progress: Callable[[Iterable[VideoFrame], int | None], Iterable[VideoFrame]] = lambda frames, _: frames,
+) -> int:
+    """Write what is asked for of a video; returns the number of its frames.
+
+    targets: kind of output (see OUTPUTS) → path. progress: wraps the frames, whose number may be known.
+    Masks that an earlier, interrupted call has written are kept, if masks are all that is asked for; the other
+    outputs have `.partial` in their names until they are whole.
+    Raises VideoError when the video can't be opened, and DamagedVideoError after writing what could be decoded.
+    """
+    with VideoReader(source) as reader:
+        if any(path.resolve() == source.resolve() for path in targets.values()):
+            raise VideoError(f"{source}: its own output would replace it; choose another output folder")
+        outputs: dict[str, Output] = {}
+        sequence = MaskSequence(targets["mask"]) if "mask" in targets else None
+        for kind, path in targets.items():
+            if kind == "mask" and sequence is not None:
+                outputs[kind] = sequence
+            elif kind == "json":
+                outputs[kind] = Lines(path)
+            else:
+                outputs[kind] = _picture(kind, path, reader.rate, source)
+        first = sequence.done if sequence is not None and len(outputs) == 1 else 0
+        smoother = Smoother() if smooth else None
+        damage: DamagedVideoError | None = None
+        count = 0
+        with ExitStack() as stack:
+            for output in outputs.values():
+                stack.enter_context(output)
+            try:
+                for frame in progress(reader, reader.frames):
+                    count = frame.index + 1
+                    if sequence is not None and count <= first - WARM_UP:
+                        sequence.skip(frame)
+                        continue
+                    result = segmenter(frame.image)
+                    if smoother is not None:
+                        steady = smoother(frame.image, result.probability, frame.time)
+                        result = HandMask(steady, result.threshold)
+                    for output in outputs.values():
+                        output.write(frame, result)
+            except DamagedVideoError as error:
+                damage = error  # the outputs are as whole as they can be, and get their names
+        if damage is not None:
+            raise damage
+    return count
+
+
+def _picture(kind: str, path: Path, rate: Fraction, source: Path) -> Picture:
+    if kind == "overlay":
+        return Picture(path, rate, lambda image, result: draw.overlay(image, result.mask), sound=source)
+    if kind == "matte":
+        return Picture(path, rate, lambda _, result: np.repeat(result.matte[..., None], 3, axis=2))
+    return Picture(path, rate, lambda image, result: draw.cutout(image, result.mask), "alpha", sound=source)
