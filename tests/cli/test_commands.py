@@ -130,7 +130,7 @@ def test_a_teacher_is_kept_in_the_run_and_used_again_by_a_resumed_one(dataset: P
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(
         'name = "tiny"\n[network]\narchitecture = "UNet"\nwidths = [4]\n[input]\nsize = [32, 32]\n'
-        '[run]\nepochs = 1\nprecision = "32"\n'
+        '[loss]\ndistil = 0.3\n[run]\nepochs = 1\nprecision = "32"\nema = 0.5\n'
     )
     arms, out = tmp_path / "arms", tmp_path / "run"
     shutil.copytree(dataset, arms)

@@ -198,6 +198,18 @@ def test_a_student_imitates_its_teacher_where_labels_are_wrong(sides, tmp_path: 
     assert sure[1.0] > 1.5 * sure[0.0]
 
 
+def test_a_run_may_start_from_the_weights_of_another(sides, tmp_path: Path) -> None:
+    first = fit(replace(TINY, run=replace(TINY.run, epochs=12)), *sides, tmp_path / "first", OPTIONS)
+    still = replace(TINY, optimizer=replace(TINY.optimizer, lr=1e-9), run=replace(TINY.run, epochs=1, ema=0.0))
+    tuned = fit(still, *sides, tmp_path / "second", OPTIONS, init=first)
+    before, after = weights(first), weights(tuned)
+    convolutions = [k for k, v in before.items() if v.ndim == 4]
+    assert all(torch.allclose(before[k], after[k], atol=1e-5) for k in convolutions)
+    other = replace(TINY, network=replace(TINY.network, widths=(4, 4)))
+    with pytest.raises(TrainingError, match="of another network than the recipe tiny"):
+        fit(other, *sides, tmp_path / "third", OPTIONS, init=first)
+
+
 def test_early_stopping_ends_a_run_that_stalls(sides, tmp_path: Path) -> None:
     run = replace(TINY.run, epochs=60, early_stopping=2, select="best", ema=0.0)
     path = fit(replace(TINY, run=run, optimizer=replace(TINY.optimizer, lr=1e-12)), *sides, tmp_path / "run", OPTIONS)

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     help="How to split, where no split file is given.",
 )
 @click.option("--resume", is_flag=True, help="Continue exactly where the run in OUTPUT stands.")
+@click.option("--init", type=click.Path(path_type=Path), help="Start from this checkpoint's weights, to tune them.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's.")
 @click.option("--accelerator", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
@@ -66,6 +67,7 @@ def command(
     split: Path | None,
     protocol: Any,
     resume: bool,
+    init: Path | None,
     epochs: int | None,
     **settings: Any,
 ) -> None:
@@ -101,7 +103,7 @@ def command(
     )
     options = FitOptions(progress=sys.stderr.isatty(), **settings)
     wrist = _keep_teacher(teacher, output)
-    checkpoint = fit(chosen, [*train, *forearm], val, output, options, resume=resume, teacher=wrist)
+    checkpoint = fit(chosen, [*train, *forearm], val, output, options, resume=resume, init=init, teacher=wrist)
     click.echo(f"{checkpoint}")
 
 

@@ -69,12 +69,14 @@ def fit(
     options: FitOptions = FitOptions(),
     *,
     resume: bool = False,
+    init: Path | None = None,
     teacher: Segmenter | None = None,
 ) -> Path:
     """Train; returns the resulting checkpoint.
 
     folder: gets `last.ckpt`, `best.ckpt`, `curves.csv`, `curves.png`, and the loggers' files.
     resume: continue exactly where `last.ckpt` in `folder` stands.
+    init: a checkpoint to start from; its network must be the recipe's.
     teacher: finds the wrist in hand+forearm labels (None: their shape does), and is imitated if the recipe says so.
     Raises TrainingError when the run can't start or was stopped because it was useless, DataError for bad data.
     """
@@ -122,9 +124,12 @@ def fit(
     module = HandModule(
         recipe.to_dict(),
         recipe.run.epochs * len(loader),
-        pretrained=False if resume else None,
-        teacher=None if teacher is None else teacher.engine,
+        pretrained=False if resume or init else None,
+        # A function, since the averaged weights' copy of the module shares it, where an engine can't be copied.
+        teacher=None if teacher is None else (lambda batch: teacher.engine.run(batch)),
     )
+    if init is not None and not resume:
+        start_from(module, init)
     if trainer.is_global_zero:
         device, processes = trainer.strategy.root_device, trainer.world_size
         print(f"training on {device}, {processes} processes, precision {trainer.precision}", file=sys.stderr)
@@ -144,6 +149,21 @@ def fit(
             signal.signal(signal.SIGINT, handler)
             raise TrainingError(f"{folder}: interrupted; go on from its last whole epoch with --resume") from error
     return folder / f"{recipe.run.select}.ckpt"
+
+
+def start_from(module: HandModule, checkpoint: Path) -> None:
+    """Take the weights of a checkpoint into a module, to tune them further.
+
+    Raises TrainingError when the file isn't a checkpoint, or is of another network.
+    """
+    source = load_checkpoint(checkpoint)
+    try:
+        module.load_state_dict(source.state_dict())
+    except RuntimeError as error:
+        raise TrainingError(
+            f"{checkpoint}: of another network than the recipe {module.recipe.name}; "
+            "use a recipe whose [network] table is that checkpoint's"
+        ) from error
 
 
 def run_checkpoint(folder: Path) -> Path:

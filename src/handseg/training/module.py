@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as pl
@@ -12,7 +13,6 @@ from torch import Tensor, nn
 
 from handseg.data.classes import HAND
 from handseg.data.loading import Batch
-from handseg.engines import Engine
 from handseg.metrics import count, score
 from handseg.nets.deployable import Normalise
 from handseg.training.losses import MarginalLoss, decided, distillation_loss, foreground_logits
@@ -23,12 +23,16 @@ class HandModule(pl.LightningModule):
     """Trains the network of a recipe.
 
     recipe: `Recipe.to_dict()`, so that a checkpoint holds plain values. steps: optimizer steps in all, for
-    the cosine schedule. pretrained: overrides the recipe's, False when a checkpoint will be loaded. teacher: the
-    engine of a model to imitate; not part of a checkpoint.
+    the cosine schedule. pretrained: overrides the recipe's, False when a checkpoint will be loaded. teacher: an
+    engine's `run`, to be imitated; not part of a checkpoint.
     """
 
     def __init__(
-        self, recipe: dict[str, Any], steps: int = 1, pretrained: bool | None = None, teacher: Engine | None = None
+        self,
+        recipe: dict[str, Any],
+        steps: int = 1,
+        pretrained: bool | None = None,
+        teacher: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters({"recipe": recipe, "steps": steps})
@@ -52,7 +56,7 @@ class HandModule(pl.LightningModule):
         logits = self(batch["image"])
         loss: Tensor = self.loss(logits, batch["allowed"])
         if self.teacher is not None and self.recipe.loss.distil:
-            seen = self.teacher.run(batch["image"].permute(0, 2, 3, 1).contiguous().cpu().numpy())
+            seen = self.teacher(batch["image"].permute(0, 2, 3, 1).contiguous().cpu().numpy())
             imitation = distillation_loss(logits, torch.from_numpy(seen).to(logits.device))
             loss = (1 - self.recipe.loss.distil) * loss + self.recipe.loss.distil * imitation
         self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(logits))
