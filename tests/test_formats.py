@@ -85,7 +85,9 @@ def test_a_coco_file_is_read_by_pycocotools(tmp_path, use_rle: bool) -> None:
         assert iou(whole, mask) >= (1 if use_rle else 0.98) if mask.any() else not found
     for annotation in annotations:
         x, y, w, h = annotation["bbox"]
-        assert read.annToMask(annotation)[y : y + h, x : x + w].sum() == pytest.approx(annotation["area"], rel=0.03)
+        assert int(read.annToMask(annotation)[y : y + h, x : x + w].sum()) == pytest.approx(
+            annotation["area"], rel=0.03
+        )
 
 
 @settings(deadline=None)
