@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from handseg import formats
 from handseg.image import load_image, load_mask
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "hand.jpg"
@@ -191,4 +192,33 @@ def test_a_50_megapixel_photo_and_odd_kinds_of_image(tmp_path: Path) -> None:
 def test_an_unknown_output_kind_is_refused(tmp_path: Path, save: str) -> None:
     result = handseg("predict", EXAMPLE, "-o", tmp_path, "--save", save)
     assert result.returncode == 2
-    assert "choose from mask, overlay, cutout, matte, json" in result.stderr
+    assert "choose from mask, overlay, cutout, matte, json, yolo, labelme, coco" in result.stderr
+
+
+def test_annotation_formats_hold_the_mask(tmp_path: Path) -> None:
+    for name in ("a/hand.jpg", "b.jpg"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(EXAMPLE, tmp_path / "in" / name)
+    result = handseg("predict", "in", "-o", "out", "--save", "mask,coco,yolo,labelme", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    mask = load_mask(tmp_path / "out" / "b.png")
+    coco = json.loads((tmp_path / "out" / "annotations.json").read_text())
+    assert [image["file_name"] for image in coco["images"]] == ["a/hand.jpg", "b.jpg"]
+    mine = [a for a in coco["annotations"] if a["image_id"] == coco["images"][1]["id"]]
+    assert np.array_equal(formats.coco_mask(mine, *mask.shape), mask)
+    drawn = formats.yolo_mask((tmp_path / "out" / "b.txt").read_text(), *mask.shape)
+    assert ((drawn > 0) & (mask > 0)).sum() > 0.98 * ((drawn > 0) | (mask > 0)).sum()
+    assert json.loads((tmp_path / "out" / "b_labelme.json").read_text())["imagePath"] == "b.jpg"
+    shutil.copyfile(EXAMPLE, tmp_path / "in" / "c.jpg")
+    again = handseg("predict", "in", "-o", "out", "--save", "mask,coco,yolo,labelme", cwd=tmp_path)
+    assert "1 done, 2 there already" in again.stderr
+    more = json.loads((tmp_path / "out" / "annotations.json").read_text())
+    assert len(more["images"]) == 3
+    assert len({a["id"] for a in more["annotations"]}) == len(more["annotations"]) > len(coco["annotations"])
+
+
+def test_a_foreign_annotations_file_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "annotations.json").write_text("[1, 2]")
+    result = handseg("predict", EXAMPLE, "-o", tmp_path, "--save", "coco")
+    assert_one_error(result, "annotations.json", "not a COCO file", "--overwrite")
+    assert (tmp_path / "annotations.json").read_text() == "[1, 2]"

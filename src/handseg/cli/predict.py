@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections import Counter
@@ -13,7 +14,7 @@ import click
 
 from handseg.card import LabelPolicy
 from handseg.cli import options
-from handseg.errors import HandsegError, ImageError
+from handseg.errors import DataError, HandsegError, ImageError, VideoError
 
 if TYPE_CHECKING:
     from handseg.segmenter import TestTime
@@ -24,7 +25,11 @@ OUTPUTS = {
     "cutout": "_cutout.png",
     "matte": "_matte.png",
     "json": ".json",
+    "yolo": ".txt",
+    "labelme": "_labelme.json",
+    "coco": "",  # one file for all
 }
+COCO_FILE = "annotations.json"
 VIDEO_SUFFIXES = frozenset(
     [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv"]
 )
@@ -75,9 +80,12 @@ def command(
     Each INPUT is an image, a video, or a folder whose images and videos are found at any depth; folders are
     mirrored below the output. A mask is OUTPUT/<name>.png, 8-bit, 0 or 255, as large as its image; a video's
     masks are OUTPUT/<name>/000000.png and so on, its overlay and matte are MP4 files, its cutout a WebM file
-    with alpha, its JSON a line a frame. What is there already is skipped. An input that can't be read is named,
+    with alpha, its JSON a line a frame. COCO is one file for all images, OUTPUT/annotations.json. What is there
+    already is skipped. An input that can't be read is named,
     the others are done, and the exit status is 1.
     """
+    from contextlib import nullcontext
+
     from handseg.segmenter import load
 
     segmenter = load(model, engine=engine, threads=threads, policy=policy, threshold=threshold, test_time=test_time)
@@ -85,12 +93,15 @@ def command(
     for failure in failures:
         click.echo(f"error: {failure}", err=True)
     done = skipped = 0
-    with click.progressbar(
-        jobs, label="predict", file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True
-    ) as bar:
+    collection = CocoFile(output / COCO_FILE, overwrite) if "coco" in save else nullcontext()
+    bar = click.progressbar(jobs, label="predict", file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True)
+    with collection as coco, bar:
         for source, stem in bar:
             try:
-                written = (write_video if is_video(source) else write)(segmenter, source, stem, save, overwrite, smooth)
+                if is_video(source):
+                    written = write_video(segmenter, source, stem, save, overwrite, smooth)
+                else:
+                    written = write(segmenter, source, stem, save, overwrite, coco)
                 done += written
                 skipped += not written
             except HandsegError as error:
@@ -158,6 +169,8 @@ def write_video(segmenter: Any, source: Path, stem: Path, save: Sequence[str], o
     from handseg.video.predict import OUTPUTS as VIDEO_OUTPUTS
     from handseg.video.predict import is_done, segment_video
 
+    if unknown := [kind for kind in save if kind not in VIDEO_OUTPUTS]:
+        raise VideoError(f"{source}: no {unknown[0]} of a video; choose from {', '.join(VIDEO_OUTPUTS)}")
     targets = {kind: stem.with_name(stem.name + VIDEO_OUTPUTS[kind]) for kind in save}
     if not overwrite and is_done(targets):
         return False
@@ -180,31 +193,89 @@ def write_video(segmenter: Any, source: Path, stem: Path, save: Sequence[str], o
     return True
 
 
-def write(segmenter: Any, source: Path, stem: Path, save: Sequence[str], overwrite: bool, _smooth: bool) -> bool:
+def write(
+    segmenter: Any, source: Path, stem: Path, save: Sequence[str], overwrite: bool, coco: CocoFile | None
+) -> bool:
     """Segment one image and write each output, whole or not at all; False where all was there already."""
-    import json
-
-    from handseg import draw
+    from handseg import draw, formats
     from handseg.image import load_image, save_png, write_atomically
 
-    targets = {kind: stem.with_name(stem.name + OUTPUTS[kind]) for kind in save}
-    if not overwrite and all(path.exists() for path in targets.values()):
+    targets = {kind: stem.with_name(stem.name + OUTPUTS[kind]) for kind in save if kind != "coco"}
+    if not overwrite and all(path.exists() for path in targets.values()) and (coco is None or coco.has(stem)):
         return False
     image = load_image(source)
     if any(target.resolve() == source.resolve() for target in targets.values()):
         raise ImageError(f"{source}: its own mask would replace it; choose another output folder")
     result = segmenter(image)
+
+    def text(path: Path, content: str) -> None:
+        write_atomically(path, lambda file: file.write(content.encode()))
+
     for kind, path in targets.items():
         if kind == "json":
-            text = json.dumps(describe(segmenter, source, result), indent=1) + "\n"
-            write_atomically(path, lambda file, text=text: file.write(text.encode()))  # type: ignore[misc]
+            text(path, json.dumps(describe(segmenter, source, result), indent=1) + "\n")
+        elif kind == "labelme":
+            text(path, json.dumps(formats.labelme(result.mask, source.name), indent=1) + "\n")
+        elif kind == "yolo":
+            text(path, formats.yolo_lines(result.mask))
         elif kind == "mask":
             save_png(path, result.mask)
         elif kind == "matte":
             save_png(path, result.matte)
         else:
             save_png(path, getattr(draw, kind)(image, result.mask))
+    if coco is not None:
+        coco.add(source, stem, result.mask)
     return True
+
+
+class CocoFile:
+    """One COCO file for all images of a folder of outputs; what an earlier call put there stays.
+
+    Masks are run lengths, so that they are exact. Written when the `with` block ends, also by an error or Ctrl-C.
+    """
+
+    def __init__(self, path: Path, overwrite: bool) -> None:
+        self.path = path
+        self._images: dict[str, dict[str, Any]] = {}
+        self._annotations: list[dict[str, Any]] = []
+        if path.exists() and not overwrite:
+            try:
+                content = json.loads(path.read_text("utf-8"))
+                self._images = {image["file_name"]: image for image in content["images"]}
+                self._annotations = content["annotations"]
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise DataError(f"{path}: not a COCO file ({error}); move it away, or add --overwrite") from error
+
+    def has(self, stem: Path) -> bool:
+        return any(Path(name).with_suffix("") == self._relative(stem) for name in self._images)
+
+    def add(self, source: Path, stem: Path, mask: Any) -> None:
+        from handseg.formats import coco_annotations
+
+        name = str(self._relative(stem)) + ("" if stem.suffix == source.suffix else source.suffix)
+        old = self._images.pop(name, None)
+        if old is not None:
+            self._annotations = [a for a in self._annotations if a["image_id"] != old["id"]]
+        image_id = 1 + max((image["id"] for image in self._images.values()), default=0)
+        first = 1 + max((a["id"] for a in self._annotations), default=0)
+        height, width = mask.shape
+        self._images[name] = {"id": image_id, "file_name": name, "height": height, "width": width}
+        self._annotations += coco_annotations(mask, image_id, first, use_rle=True)
+
+    def _relative(self, stem: Path) -> Path:
+        return stem.relative_to(self.path.parent)
+
+    def __enter__(self) -> CocoFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        from handseg.formats import coco_dataset
+        from handseg.image import write_atomically
+
+        if self._images:
+            text = json.dumps(coco_dataset(list(self._images.values()), self._annotations))
+            write_atomically(self.path, lambda file: file.write(text.encode()))
 
 
 def describe(segmenter: Any, source: Path, result: Any) -> dict[str, Any]:
