@@ -19,8 +19,8 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"data", "nets"},
     {"segmenter", "pipeline", "video"},
     {"engines"},
-    {"result", "draw"},
-    {"postprocess"},
+    {"result", "draw", "formats"},
+    {"postprocess", "contours"},
     {"preprocess"},
     {"card", "image", "metrics", "errors"},
 ]
