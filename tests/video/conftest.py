@@ -51,14 +51,19 @@ def make_clip(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if sound is not None:
-            t = np.arange(round(48000 * frames / rate)) / 48000
-            wave = (np.sin(2 * np.pi * 880 * t) * ((t > 0.4) & (t < 0.5)) * 20000).astype(np.int16)
-            for start in range(0, len(wave), 1024):
-                block = av.AudioFrame.from_ndarray(wave[None, start : start + 1024], "s16", "mono")
-                block.sample_rate, block.pts = 48000, start
-                container.mux(sound.encode(block))
-            container.mux(sound.encode())
+            mux_beep(container, sound, frames / rate, (0.4, 0.5))
     return path
+
+
+def mux_beep(container, stream, seconds: float, loud: tuple[float, float]) -> None:
+    """Write silence with a beep in it, mono at 48 kHz."""
+    t = np.arange(round(48000 * seconds)) / 48000
+    wave = (np.sin(2 * np.pi * 880 * t) * ((t > loud[0]) & (t < loud[1])) * 20000).astype(np.int16)
+    for start in range(0, len(wave), 1024):
+        block = av.AudioFrame.from_ndarray(wave[None, start : start + 1024], "s16", "mono")
+        block.sample_rate, block.pts = 48000, start
+        container.mux(stream.encode(block))
+    container.mux(stream.encode())
 
 
 def beep(path: Path) -> tuple[float, float]:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from handseg.image import load_image, load_mask
-from tests.video.conftest import av, beep, make_clip
+from tests.video.conftest import av, beep, make_clip, mux_beep
 
 pytest.importorskip("cv2", reason="OpenCV isn't installed: handseg[video]")
 
@@ -41,13 +41,7 @@ def hand_clip(path: Path, frames: int = 12, audio: str | None = None) -> Path:
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if sound is not None:
-            t = np.arange(1920 * frames) / 48000
-            wave = (np.sin(5529 * t) * ((t > 0.2) & (t < 0.3)) * 20000).astype(np.int16)
-            for start in range(0, len(wave), 1024):
-                block = av.AudioFrame.from_ndarray(wave[None, start : start + 1024], "s16", "mono")
-                block.sample_rate, block.pts = 48000, start
-                container.mux(sound.encode(block))
-            container.mux(sound.encode())
+            mux_beep(container, sound, frames / 25, (0.2, 0.3))
     return path
 
 
