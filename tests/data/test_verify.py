@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from handseg.data import read_dataset
-from handseg.data.verify import verify
+from handseg.data.verify import looks_inverted, verify
 from handseg.errors import DataError
 from handseg.image import load_mask, save_png
 
@@ -63,3 +64,11 @@ def test_a_mask_that_shows_the_background_is_found(dataset: Path) -> None:
 
 def test_the_inverted_masks_of_hgr(data: Path) -> None:
     assert len(verify(read_dataset(data / "hgr", "hand+forearm"))) == 11
+
+
+def test_only_mask_files_can_be_inverted(dataset: Path) -> None:
+    """A polygon that covers the whole picture is a very close hand."""
+    whole = [np.array([[-9.0, -9.0], [200.0, -9.0], [200.0, 200.0], [-9.0, 200.0]])]
+    samples = [replace(s, label=whole) for s in read_dataset(dataset)]
+    assert looks_inverted(samples[0].load_mask())
+    assert verify(samples) == []

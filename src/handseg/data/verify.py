@@ -26,9 +26,9 @@ def verify(samples: Sequence[Sample]) -> list[Sample]:
     for sample in samples:
         mask = sample.load_mask()
         hands += bool(mask.any())
-        if looks_inverted(mask):
-            inverted.append(sample)
         if isinstance(sample.label, Path):
+            if looks_inverted(mask):
+                inverted.append(sample)
             values = np.unique(load_label(sample.label))
             if len(values) > 16:
                 raise DataError(
