@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -31,8 +32,10 @@ def make_clip(
     audio: str | None = None,
     rate: int = 25,
     options: dict[str, str] | None = None,
+    picture: Callable[[int], np.ndarray] | None = None,
 ) -> Path:
-    """Write a clip; times: seconds of each frame, default at `rate`. audio: encoder of a beep at 0.4 s."""
+    """Write a clip; times: seconds of each frame, default at `rate`. audio: encoder of a beep at 0.4 s. picture: of
+    a frame by its index, default `square`."""
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = size
@@ -45,7 +48,9 @@ def make_clip(
             stream.set_display_rotation(rotation)
         sound = container.add_stream(audio, rate=48000) if audio else None
         for i in range(frames):
-            frame = av.VideoFrame.from_ndarray(square(i, *size), "rgb24").reformat(format=pixels)
+            frame = av.VideoFrame.from_ndarray(picture(i) if picture else square(i, *size), "rgb24").reformat(
+                format=pixels
+            )
             if times is not None:
                 frame.pts, frame.time_base = round(times[i] * 90000), Fraction(1, 90000)
             container.mux(stream.encode(frame))

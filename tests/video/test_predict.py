@@ -14,35 +14,18 @@ import numpy as np
 import pytest
 
 from handseg.image import load_image, load_mask
-from tests.video.conftest import av, beep, make_clip, mux_beep
+from tests.cli.test_predict import EXAMPLE, handseg
+from tests.video.conftest import beep, make_clip
 
 pytest.importorskip("cv2", reason="OpenCV isn't installed: handseg[video]")
 
 from handseg.video import VideoReader
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "hand.jpg"
-
-
-def handseg(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "handseg", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
-
 
 def hand_clip(path: Path, frames: int = 12, audio: str | None = None) -> Path:
     """The example hand, which moves to the right by four pixels a frame."""
     image = load_image(EXAMPLE)[::2, ::2]
-    make_clip(path, 1)  # fails early where the codec is missing
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.height, stream.width, stream.pix_fmt = 320, 480, "yuv420p"
-        sound = container.add_stream(audio, rate=48000) if audio else None
-        for i in range(frames):
-            frame = av.VideoFrame.from_ndarray(np.roll(image, 4 * i, axis=1), "rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-        if sound is not None:
-            mux_beep(container, sound, frames / 25, (0.2, 0.3))
-    return path
+    return make_clip(path, frames, size=(320, 480), audio=audio, picture=lambda i: np.roll(image, 4 * i, axis=1))
 
 
 def test_every_kind_of_output(tmp_path: Path) -> None:

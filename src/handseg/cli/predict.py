@@ -94,7 +94,8 @@ def command(
         click.echo(f"error: {failure}", err=True)
     done = skipped = 0
     collection = CocoFile(output / COCO_FILE, overwrite) if "coco" in save else nullcontext()
-    bar = click.progressbar(jobs, label="predict", file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True)
+    hidden = not sys.stderr.isatty() or len(jobs) == 1  # a video has a bar of its own
+    bar = click.progressbar(jobs, label="predict", file=sys.stderr, hidden=hidden, show_pos=True)
     with collection as coco, bar:
         for source, stem in bar:
             try:

@@ -54,7 +54,8 @@ class VideoWriter:
     def write(self, image: np.ndarray, time: float) -> None:
         """Append a frame: RGB uint8 H×W×3, or RGBA H×W×4 for `alpha`; all of one size; time in seconds, increasing."""
         height, width = image.shape[:2]
-        image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        if height % 2 or width % 2:
+            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         try:
             if self._container is None:
                 self._open(image)
