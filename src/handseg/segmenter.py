@@ -49,8 +49,8 @@ def load(
 
     engine: `onnxruntime` or `torchscript`; default: by the file's suffix. threads: default: all cores.
     policy: what counts as foreground, `hand` (cut at the wrist) or `hand+forearm`.
-    threshold: in (0, 1); default: the model card's. test_time: average over views of the image, for a little more
-    accuracy at a multiple of the cost: `flip` (2 times), `flip+scales` (about 7 times).
+    threshold: in (0, 1); default: the model card's. test_time: average over views of the image, at a
+    multiple of the cost: `flip` (2 times), `flip+scales` (about 7 times). What it gains is small (docs/results).
     Raises ModelError when the model, the engine or the policy isn't there.
     """
     opened = open_engine(model, engine=engine, threads=threads)

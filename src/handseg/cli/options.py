@@ -28,5 +28,6 @@ test_time = click.option(
     type=click.Choice(["none", "flip", "flip+scales"]),
     default="none",
     show_default=True,
-    help="Average over views of each image: mirrored (2 times the cost), also at other sizes (about 7 times).",
+    help="Average over views of each image: mirrored (2 times the cost), also at other sizes (about 7 times). "
+    "The gain is small: measure first.",
 )
