@@ -121,3 +121,18 @@ def test_losing_all_colour() -> None:
     image, _ = scene(np.random.default_rng(0))
     grey = module.shift_saturation(image, 0.0)
     assert (np.ptp(grey.astype(int), axis=2) == 0).all()
+
+
+def test_close_windows_show_hands_larger() -> None:
+    """The marked square fills more of the view, by two to four times a side."""
+    image, label = np.zeros((96, 144, 3), np.uint8), np.zeros((96, 144, 3), np.uint8)
+    label[..., 0] = 255
+    label[43:53, 67:77] = (0, 255, 0)
+    steady = dict.fromkeys(("flip", "rotate", "upside_down", "shear", "stretch", "light", "occlude"), 0.0)
+    sizes = []
+    for close in (0.0, 1.0):
+        augment = Augmentation(zoom=(1.0, 1.0), close=close, on_hand=1.0, **steady)
+        views = [augment(image, label, (96, 144), (0, 0, 0), np.random.default_rng(i))[1] for i in range(10)]
+        sizes.append([float((view[..., 1] > 0).sum()) for view in views])
+    assert max(sizes[0]) < 130
+    assert 350 < max(sizes[1]) < 1700

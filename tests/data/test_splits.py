@@ -87,3 +87,11 @@ def test_real_egohands_sides_share_no_session(data: Path) -> None:
     train, test = ({s.session for s in split.select(every, side)} for side in ("train", "test"))
     assert len(every) == 451
     assert not train & test
+
+
+def test_for_a_final_model_the_test_side_is_learned_from() -> None:
+    split = make_split(samples([10, 8, 6, 4, 2]), "session-disjoint")
+    final = split.without_test()
+    assert final.test == ()
+    assert set(final.train) == {*split.train, *split.test}
+    assert final.val == split.val

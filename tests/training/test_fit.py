@@ -22,8 +22,9 @@ from handseg.data.splits import make_split
 from handseg.errors import DataError, TrainingError
 from handseg.segmenter import Segmenter
 from handseg.training.callbacks import Guard
+from handseg.training.checkpoint import load_checkpoint, run_checkpoint
 from handseg.training.engine import CheckpointEngine
-from handseg.training.fit import FitOptions, fit, load_checkpoint, run_checkpoint
+from handseg.training.fit import FitOptions, fit
 from handseg.training.recipe import Recipe, packaged_recipes
 
 TINY = Recipe.from_dict(

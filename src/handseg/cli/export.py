@@ -34,7 +34,7 @@ def command(
     """
     try:
         from handseg.export.export import export
-        from handseg.training.fit import load_checkpoint, run_checkpoint
+        from handseg.training.checkpoint import load_checkpoint, run_checkpoint
     except ImportError as error:
         raise MissingExtraError("Export", "train,export") from error
 

@@ -44,8 +44,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="How to split, where no split file is given.",
 )
+@click.option(
+    "--final",
+    is_flag=True,
+    help="Learn from the test side too: a model to be used, once its recipe has been scored without.",
+)
 @click.option("--resume", is_flag=True, help="Continue exactly where the run in OUTPUT stands.")
-@click.option("--init", type=click.Path(path_type=Path), help="Start from this checkpoint's weights, to tune them.")
+@click.option("--init", help="Start from the weights of this checkpoint or model, packaged or a file, to tune them.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's.")
 @click.option("--accelerator", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
@@ -66,8 +71,9 @@ def command(
     output: Path,
     split: Path | None,
     protocol: Any,
+    final: bool,
     resume: bool,
-    init: Path | None,
+    init: str | None,
     epochs: int | None,
     **settings: Any,
 ) -> None:
@@ -94,6 +100,8 @@ def command(
     if split is None and resume:
         raise TrainingError(f"{kept}: nothing to resume; start the run without --resume")
     sides = Split.load(split) if split else make_split(samples, protocol, seed=settings["seed"])
+    if final:
+        sides = sides.without_test()
     sides.save(kept)
     train, val = sides.select(samples, "train"), sides.select(samples, "val")
     click.echo(

@@ -23,8 +23,9 @@ class Augmentation:
     """How strongly to vary an image; a probability of 0 switches a part off.
 
     flip: probability of a left-right flip. zoom: range of the factor on the size at which the whole image
-    would have the input's area. rotate: largest angle in degrees. upside_down: probability of any angle
-    instead. shear: largest, as a fraction. stretch: largest change of the aspect ratio, as a fraction.
+    would have the input's area. close: probability of a window two to four times closer still, as a face sees a
+    webcam. rotate: largest angle in degrees. upside_down: probability of any angle instead. shear: largest, as a
+    fraction. stretch: largest change of the aspect ratio, as a fraction.
     on_hand: probability that the window is centred near a hand pixel.
     light: probability of each of gamma, contrast, brightness and colour cast. shadow, blur, noise, jpeg,
     occlude: probabilities. grey: probability of losing all colour. paste: probability that the hands of another
@@ -34,6 +35,7 @@ class Augmentation:
 
     flip: float = 0.5
     zoom: tuple[float, float] = (0.6, 2.0)
+    close: float = 0.0
     rotate: float = 25.0
     upside_down: float = 0.05
     shear: float = 0.1
@@ -97,6 +99,8 @@ class Augmentation:
     ) -> tuple[np.ndarray, np.ndarray]:
         height, width = label.shape[:2]
         zoom = exp(rng.uniform(log(self.zoom[0]), log(self.zoom[1])))
+        if rng.random() < self.close:
+            zoom *= exp(rng.uniform(log(2), log(4)))
         scale = zoom * sqrt(size[0] * size[1] / (height * width))
         # The point of the image that comes to the window's centre; near an edge only as far as the image fills it.
         half_w, half_h = (min(0.5, 0.5 * s / (scale * n)) for s, n in ((size[1], width), (size[0], height)))

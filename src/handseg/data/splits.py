@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -49,6 +49,10 @@ class Split:
                 "use the data it was made from, or make the split anew"
             )
         return chosen
+
+    def without_test(self) -> Split:
+        """The same split with its test side given to training."""
+        return replace(self, train=tuple(sorted((*self.train, *self.test))), test=())
 
     def save(self, path: Path) -> None:
         write_atomically(path, lambda file: file.write(json.dumps(asdict(self), indent=1).encode()))

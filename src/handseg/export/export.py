@@ -8,7 +8,6 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from handseg.card import METADATA_KEY, ModelCard
 from handseg.engines import open_engine
 from handseg.errors import HandsegError, MissingExtraError, ModelError
-from handseg.nets.blocks import SegmentationNet
+from handseg.nets.blocks import SegmentationNet, normalised_convolutions
 from handseg.nets.deployable import Deployable
 from handseg.preprocess import preprocess
 from handseg.training.module import HandModule
@@ -119,12 +118,9 @@ def write_torchscript(net: Deployable, card: ModelCard, path: Path, *, half: boo
 def fold_batch_norm(net: SegmentationNet) -> SegmentationNet:
     """A copy in which each batch normalisation is part of the convolution before it: the same function, less to run."""
     net = copy.deepcopy(net).eval()
-    for module in list(net.modules()):
-        children = list(module.named_children())
-        for (name, conv), (after, norm) in pairwise(children):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                setattr(module, name, fuse_conv_bn_eval(conv, norm))
-                setattr(module, after, nn.Identity())
+    for name, conv, norm_name, norm in list(normalised_convolutions(net)):
+        net.set_submodule(name, fuse_conv_bn_eval(conv, norm))
+        net.set_submodule(norm_name, nn.Identity())
     return net
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -93,3 +96,12 @@ class SegmentationNet(nn.Module):
 def upsample_twice(x: Tensor) -> Tensor:
     """Bilinear ×2, pixel centres aligned as in image resizing (align_corners=False)."""
     return torch.nn.functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def normalised_convolutions(net: nn.Module) -> Iterator[tuple[str, nn.Conv2d, str, nn.BatchNorm2d]]:
+    """Each convolution with batch normalisation behind it: both with their dotted names in `net`."""
+    for parent, module in net.named_modules():
+        prefix = f"{parent}." if parent else ""
+        for (name, conv), (after, norm) in pairwise(module.named_children()):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                yield f"{prefix}{name}", conv, f"{prefix}{after}", norm

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from handseg.nets.deployable import Deployable
-from handseg.training.fit import load_checkpoint
+from handseg.training.checkpoint import load_checkpoint
 
 
 class CheckpointEngine:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from handseg.segmenter import Segmenter
 from handseg.training.callbacks import Curves, Guard, moving_average
 from handseg.training.module import HandModule
 from handseg.training.recipe import Recipe
+from handseg.training.start import start_from
 
 # Lightning's, about what is meant to be so here; and one about torch's internals.
 KNOWN_WARNINGS = (
@@ -45,6 +47,7 @@ KNOWN_WARNINGS = (
 )
 CHECK_FILE = "check_images.txt"  # the validation images that `handseg export` compares on
 CHECK_IMAGES = 20
+MEASURED_BATCHES = 10  # on which the batch normalisation of an exported model is measured
 
 
 @dataclass(frozen=True)
@@ -69,14 +72,14 @@ def fit(
     options: FitOptions = FitOptions(),
     *,
     resume: bool = False,
-    init: Path | None = None,
+    init: str | Path | None = None,
     teacher: Segmenter | None = None,
 ) -> Path:
     """Train; returns the resulting checkpoint.
 
     folder: gets `last.ckpt`, `best.ckpt`, `curves.csv`, `curves.png`, and the loggers' files.
     resume: continue exactly where `last.ckpt` in `folder` stands.
-    init: a checkpoint to start from; its network must be the recipe's.
+    init: a checkpoint, or a packaged or exported model, to start from; its network must be the recipe's.
     teacher: finds the wrist in hand+forearm labels (None: their shape does), and is imitated if the recipe says so.
     Raises TrainingError when the run can't start or was stopped because it was useless, DataError for bad data.
     """
@@ -129,7 +132,7 @@ def fit(
         teacher=None if teacher is None else (lambda batch: teacher.engine.run(batch)),
     )
     if init is not None and not resume:
-        start_from(module, init)
+        start_from(module, init, (batch["image"] for batch in islice(loader, MEASURED_BATCHES)))
     if trainer.is_global_zero:
         device, processes = trainer.strategy.root_device, trainer.world_size
         print(f"training on {device}, {processes} processes, precision {trainer.precision}", file=sys.stderr)
@@ -149,51 +152,6 @@ def fit(
             signal.signal(signal.SIGINT, handler)
             raise TrainingError(f"{folder}: interrupted; go on from its last whole epoch with --resume") from error
     return folder / f"{recipe.run.select}.ckpt"
-
-
-def start_from(module: HandModule, checkpoint: Path) -> None:
-    """Take the weights of a checkpoint into a module, to tune them further.
-
-    Raises TrainingError when the file isn't a checkpoint, or is of another network.
-    """
-    source = load_checkpoint(checkpoint)
-    try:
-        module.load_state_dict(source.state_dict())
-    except RuntimeError as error:
-        raise TrainingError(
-            f"{checkpoint}: of another network than the recipe {module.recipe.name}; "
-            "use a recipe whose [network] table is that checkpoint's"
-        ) from error
-
-
-def run_checkpoint(folder: Path) -> Path:
-    """The checkpoint that counts as a run's result: its recipe selects the last or the best.
-
-    Raises TrainingError when the folder holds no run.
-    """
-    last = folder / "last.ckpt"
-    if not last.is_file():
-        raise TrainingError(f"{folder}: no last.ckpt in it; name the folder of a run, or train first")
-    return folder / f"{load_checkpoint(last).recipe.run.select}.ckpt"
-
-
-def load_checkpoint(path: Path) -> HandModule:
-    """The module of a checkpoint, in evaluation mode on the CPU; averaged weights where the run keeps them.
-
-    Raises TrainingError when the file isn't a handseg checkpoint.
-    """
-    if not path.is_file():
-        raise TrainingError(f"{path}: no such checkpoint; name the last.ckpt or best.ckpt of a run")
-    try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        parameters = checkpoint["hyper_parameters"]
-        module = HandModule(parameters["recipe"], parameters["steps"], pretrained=False)
-        module.load_state_dict(checkpoint["state_dict"])
-    except Exception as error:  # torch.load raises nearly anything on a file that isn't its own
-        raise TrainingError(
-            f"{path}: not a handseg checkpoint ({type(error).__name__}); name the last.ckpt or best.ckpt of a run"
-        ) from error
-    return module.eval()
 
 
 def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:

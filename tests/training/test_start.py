@@ -1,0 +1,77 @@
+"""Training that starts from an exported model: the same function at first, then one that learns on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
+pytest.importorskip("onnxscript", reason="onnxscript isn't installed: handseg[export]")
+
+from handseg.errors import TrainingError
+from handseg.export.export import export
+from handseg.training.module import HandModule
+from handseg.training.recipe import Recipe
+from handseg.training.start import start_from
+
+NARROW = Recipe.from_dict({"name": "narrow", "network": {"widths": [16, 12, 8, 8]}, "input": {"size": [64, 96]}})
+
+
+@pytest.fixture(scope="module")
+def views() -> list:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randint(0, 256, (4, 3, 64, 96), generator=generator, dtype=torch.uint8) for _ in range(3)]
+
+
+@pytest.fixture(scope="module")
+def exported(views: list, tmp_path_factory: pytest.TempPathFactory) -> tuple:
+    """A network whose batch normalisation has seen something, and its file."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    module = HandModule(NARROW.to_dict())
+    with torch.no_grad():
+        for _ in range(20):
+            module(views[0])
+    path = tmp_path_factory.mktemp("start") / "narrow.onnx"
+    export(module.eval(), path, [views[0][0].permute(1, 2, 0).numpy()])
+    return module, path
+
+
+def test_it_starts_as_the_same_function_also_in_training_mode(exported, views: list) -> None:
+    original, path = exported
+    module = HandModule(NARROW.to_dict())
+    start_from(module, path, views)
+    with torch.no_grad():
+        everything = torch.cat(views)
+        expected = original(everything).sigmoid()
+        assert torch.allclose(module.eval()(everything).sigmoid(), expected, atol=1e-4)
+        # Normalised by the statistics of what it was measured on, which is this very batch.
+        assert torch.allclose(module.train()(everything).sigmoid(), expected, atol=1e-3)
+
+
+def test_a_model_of_hands_starts_one_of_both_policies(exported, views: list) -> None:
+    original, path = exported
+    module = HandModule(replace(NARROW, network=replace(NARROW.network, forearm=True)).to_dict())
+    start_from(module, path, views)
+    with torch.no_grad():
+        probability = module.eval()(views[0]).softmax(1)
+        assert torch.allclose(probability[:, 1], original(views[0])[:, 0].sigmoid(), atol=0.01)
+        assert probability[:, 2].max() < 0.02
+
+
+def test_what_cannot_be_started_from_is_named(exported, tmp_path: Path, views: list) -> None:
+    _, path = exported
+    other = HandModule(replace(NARROW, network=replace(NARROW.network, widths=(16, 12, 8, 4))).to_dict())
+    with pytest.raises(TrainingError, match=r"narrow\.onnx: of another network than the recipe narrow"):
+        start_from(other, path, views)
+    unet = HandModule(Recipe.from_dict({"name": "u", "network": {"architecture": "UNet", "widths": [4, 8]}}).to_dict())
+    with pytest.raises(TrainingError, match=r"narrow\.onnx: of another network than the recipe u"):
+        start_from(unet, path, views)
+    text = tmp_path / "text.onnx"
+    text.write_text("not a model")
+    with pytest.raises(TrainingError, match=r"text\.onnx: neither a checkpoint nor an ONNX model"):
+        start_from(other, text, views)
+    with pytest.raises(TrainingError, match=r"nowhere: neither a file nor a packaged model.*last\.ckpt"):
+        start_from(other, "nowhere", views)
