@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handseg.data import read_dataset
+from handseg.data import read_background, read_dataset
 from handseg.errors import DataError
 from handseg.image import save_png
 
@@ -81,3 +81,15 @@ def test_an_index_says_session_and_policy(dataset: Path) -> None:
     (dataset / "index.csv").write_text(HEADER + f"one,images/{image},masks/{image},clip,day 1,hand+forearm\n")
     (sample,) = read_dataset(dataset)
     assert (sample.name, sample.video, sample.session, sample.policy) == ("one", "clip", "day 1", "hand+forearm")
+
+
+def test_a_folder_of_photos_without_hands_needs_no_masks(tmp_path: Path) -> None:
+    for name in ("a.png", "sub/b.png"):
+        (tmp_path / "room" / name).parent.mkdir(parents=True, exist_ok=True)
+        save_png(tmp_path / "room" / name, np.full((8, 9, 3), 90, np.uint8))
+    samples = read_background(tmp_path / "room")
+    assert [s.name for s in samples] == ["room:a.png", "room:sub/b.png"]
+    assert all(s.background and not s.load_mask().any() for s in samples)
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(DataError, match=r"nothing: no images in this folder"):
+        read_background(tmp_path / "nothing")

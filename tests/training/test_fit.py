@@ -24,7 +24,7 @@ from handseg.segmenter import Segmenter
 from handseg.training.callbacks import Guard
 from handseg.training.checkpoint import load_checkpoint, run_checkpoint
 from handseg.training.engine import CheckpointEngine
-from handseg.training.fit import FitOptions, fit
+from handseg.training.fit import FitOptions, drawing_weights, fit
 from handseg.training.recipe import Recipe, packaged_recipes
 
 TINY = Recipe.from_dict(
@@ -209,6 +209,20 @@ def test_a_run_may_start_from_the_weights_of_another(sides, tmp_path: Path) -> N
     other = replace(TINY, network=replace(TINY.network, widths=(4, 4)))
     with pytest.raises(TrainingError, match="of another network than the recipe tiny"):
         fit(other, *sides, tmp_path / "third", OPTIONS, init=first)
+
+
+def test_forearm_labels_and_images_without_hands_are_drawn_by_their_shares(dataset: Path) -> None:
+    samples = read_dataset(dataset)
+    mixed = [
+        *samples[:4],
+        *(replace(s, policy="hand+forearm") for s in samples[4:6]),
+        *(replace(s, label=(), background=True) for s in samples[6:]),
+    ]
+    recipe = replace(TINY, run=replace(TINY.run, forearm_share=0.3, background_share=0.1))
+    weights = drawing_weights(mixed, recipe)
+    assert weights is not None
+    assert [weights[:4].sum(), weights[4:6].sum(), weights[6:].sum()] == pytest.approx([0.6, 0.3, 0.1])
+    assert drawing_weights(samples, recipe) is None
 
 
 def test_early_stopping_ends_a_run_that_stalls(sides, tmp_path: Path) -> None:

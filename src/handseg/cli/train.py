@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     help="Folder labelled hand and bare forearm; may be given again. Always trained on, never split.",
 )
 @click.option(
+    "--background-data",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder of photos that show no hands, without masks; may be given again.",
+)
+@click.option(
     "--teacher",
     help="Model, packaged or a file, that finds the wrist in --forearm-data and is imitated by recipes that distil; "
     "must not have seen the test side. Default: the shape of the labels. Kept in the run.",
@@ -67,6 +73,7 @@ def command(
     recipe: str,
     data: tuple[Path, ...],
     forearm_data: tuple[Path, ...],
+    background_data: tuple[Path, ...],
     teacher: str | None,
     output: Path,
     split: Path | None,
@@ -86,7 +93,7 @@ def command(
         from handseg.training.recipe import Recipe
     except ImportError as error:
         raise MissingExtraError("Training", "train") from error
-    from handseg.data import Split, read_dataset
+    from handseg.data import Split, read_background, read_dataset
     from handseg.data.splits import make_split
 
     chosen = Recipe.load(recipe)
@@ -94,6 +101,7 @@ def command(
         chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, epochs=epochs))
     samples = [s for root in data for s in read_dataset(root)]
     forearm = [s for root in forearm_data for s in read_dataset(root, "hand+forearm")]
+    background = [s for root in background_data for s in read_background(root)]
     kept = output / "split.json"
     if split is None and kept.is_file():
         split = kept
@@ -105,13 +113,15 @@ def command(
     sides.save(kept)
     train, val = sides.select(samples, "train"), sides.select(samples, "val")
     click.echo(
-        f"{chosen.name}: {len(train)} images to train on, {len(forearm)} with forearms, {len(val)} to validate, "
-        f"{len(sides.test)} kept for testing ({sides.protocol})",
+        f"{chosen.name}: {len(train)} images to train on, {len(forearm)} with forearms, "
+        f"{len(background)} without hands, "
+        f"{len(val)} to validate, {len(sides.test)} kept for testing ({sides.protocol})",
         err=True,
     )
     options = FitOptions(progress=sys.stderr.isatty(), **settings)
     wrist = _keep_teacher(teacher, output)
-    checkpoint = fit(chosen, [*train, *forearm], val, output, options, resume=resume, init=init, teacher=wrist)
+    train += forearm + background
+    checkpoint = fit(chosen, train, val, output, options, resume=resume, init=init, teacher=wrist)
     click.echo(f"{checkpoint}")
 
 

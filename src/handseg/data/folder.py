@@ -40,6 +40,18 @@ def read_dataset(root: str | Path, policy: LabelPolicy = "hand") -> list[Sample]
     return [_sample(root, image, policy) for image in images]
 
 
+def read_background(root: str | Path) -> list[Sample]:
+    """The images at any depth below a folder, as samples without hands: nothing in them is one.
+
+    Raises DataError where there are none.
+    """
+    images = sorted(p for p in Path(root).rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not images:
+        raise DataError(f"{root}: no images in this folder; name one with photos that show no hands")
+    names = [f"{Path(root).name}:{p.relative_to(root).as_posix()}" for p in images]
+    return [Sample(name, image, (), video=name, session=name, background=True) for name, image in zip(names, images)]
+
+
 def _sample(root: Path, image: Path, policy: LabelPolicy) -> Sample:
     relative = image.relative_to(root / "images")
     mask = root / "masks" / relative.with_suffix(".png")

@@ -21,7 +21,7 @@ class Sample:
     name: unique within its dataset. video: the clip it is from. session: the recording it is from; frames
     of one session look alike and must not be split. policy: what its label calls a hand.
     label: a mask file, or the hands' polygons, each float64 (n, 2) of (x, y) in pixels. inverted: the mask
-    file shows the background.
+    file shows the background. background: of a collection without hands, there to show what is none.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Sample:
     session: str
     policy: LabelPolicy = "hand"
     inverted: bool = False
+    background: bool = False
 
     def load_image(self) -> np.ndarray:
         """RGB uint8 H×W×3."""

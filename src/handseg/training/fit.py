@@ -102,7 +102,7 @@ def fit(
     trainer = _trainer(recipe, folder, options)
     card = recipe.card(recipe.build_network(pretrained=False).stride, training=True)
     long_side = recipe.input.long_side
-    weights = _weights(train, recipe)
+    weights = drawing_weights(train, recipe)
     see = None if teacher is None else (lambda image: teacher(image).probability)
     training = TrainingData(Memory(train, long_side, see), card, recipe.augment, options.seed, weights)
     run_card = recipe.card(card.stride, training=False)
@@ -211,13 +211,18 @@ def _precision(wanted: str, gpu: bool) -> Any:
     return {"bf16": "bf16-mixed", "16": "16-mixed", "32": "32-true"}[wanted]
 
 
-def _weights(samples: Sequence[Sample], recipe: Recipe) -> np.ndarray | None:
-    """Drawing weights: sessions by their power, label policies by their share; None for a plain permutation."""
+def drawing_weights(samples: Sequence[Sample], recipe: Recipe) -> np.ndarray | None:
+    """Drawing weights: sessions by their power, forearm labels and images without hands by their shares; None for a
+    plain permutation."""
     arm = np.array([s.policy != "hand" for s in samples])
-    if recipe.run.session_power == 1 and not arm.any():
+    background = np.array([s.background for s in samples])
+    groups = [(arm, recipe.run.forearm_share), (background, recipe.run.background_share)]
+    groups = [(members, share) for members, share in groups if members.any()]
+    if recipe.run.session_power == 1 and not groups:
         return None
     weights = session_weights(samples, recipe.run.session_power)
-    if arm.any() and not arm.all():
-        weights[arm] *= recipe.run.forearm_share / weights[arm].sum()
-        weights[~arm] *= (1 - recipe.run.forearm_share) / weights[~arm].sum()
+    groups.append((~(arm | background), 1 - sum(share for _, share in groups)))
+    for members, share in groups:
+        if members.any():
+            weights[members] *= share / weights[members].sum()
     return weights
