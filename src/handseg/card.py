@@ -11,6 +11,8 @@ from handseg.errors import ModelError
 
 LabelPolicy = Literal["hand", "hand+forearm"]
 LABEL_POLICIES: tuple[LabelPolicy, ...] = ("hand", "hand+forearm")
+# Whose hand, and which: own are the hands of whoever carries the camera. In the order of EgoHands' labels.
+HAND_CLASSES = ("own left", "own right", "other left", "other right")
 METADATA_KEY = "handseg.card"
 
 
@@ -26,7 +28,8 @@ class ModelCard:
     mean, std: per RGB channel, in pixel values 0 to 255: input = (pixel − mean) / std. The exported
         graph applies them itself and takes uint8.
     threshold: a pixel is hand where its probability is at least this.
-    policies: the label policy of each output channel.
+    policies: the label policy of each of the first output channels. hand_classes: of the channels behind them,
+        HAND_CLASSES or none.
     training_data: the datasets learned from. scores: results by protocol. notes: known failures, terms.
     """
 
@@ -38,6 +41,7 @@ class ModelCard:
     std: tuple[float, float, float] = (128.0, 128.0, 128.0)
     threshold: float = 0.5
     policies: tuple[LabelPolicy, ...] = ("hand",)
+    hand_classes: tuple[str, ...] = ()
     version: str = "0"
     network: str = ""
     training_data: tuple[str, ...] = ()
@@ -59,7 +63,7 @@ class ModelCard:
         """
         try:
             values = json.loads(text)
-            for key in ("size", "mean", "std", "policies", "training_data"):
+            for key in ("size", "mean", "std", "policies", "hand_classes", "training_data"):
                 if key in values:
                     values[key] = tuple(values[key])
             card = cls(**values)
@@ -72,6 +76,7 @@ class ModelCard:
                 and 0 < card.threshold < 1
                 and len(card.policies) >= 1
                 and set(card.policies) <= set(LABEL_POLICIES)
+                and card.hand_classes in ((), HAND_CLASSES)
             )
         except (TypeError, ValueError) as error:
             raise ModelError(

@@ -9,16 +9,17 @@ pytest.importorskip("cv2", reason="OpenCV isn't installed: handseg[train]")
 
 from handseg.data import augment as module
 from handseg.data.augment import Augmentation
+from handseg.data.classes import HAND_PLANES, label_planes
 from tests.conftest import scene
 
 FILL = (127.0, 127.0, 127.0)
 GEOMETRY_ONLY = Augmentation(light=0, grey=0, shadow=0, blur=0, noise=0, jpeg=0, occlude=0)
-NOTHING = Augmentation(0, (1, 1), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+NOTHING = Augmentation(0, (1, 1), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def planes(mask: np.ndarray) -> np.ndarray:
     """The label of a mask of hands: elsewhere is background, or forearm."""
-    return np.dstack([255 - mask, mask, 255 - mask])
+    return label_planes(255 - mask, mask, 255 - mask)
 
 
 def test_no_augmentation_is_a_plain_resize() -> None:
@@ -64,7 +65,7 @@ def test_an_occluder_takes_the_hand_away_beneath_it() -> None:
 def test_pasted_hands_bring_their_pixels_and_labels_and_leave_the_rest() -> None:
     image, mask = scene(np.random.default_rng(0), 90, 130)
     donor, donor_mask = scene(np.random.default_rng(3), 90, 130)
-    arm = np.dstack([255 - donor_mask, donor_mask, np.zeros_like(donor_mask)])
+    arm = label_planes(255 - donor_mask, donor_mask, np.zeros_like(donor_mask))
     arm[:, :65, 1:] = arm[:, :65, :0:-1]  # its left half is forearm
     view, label = module.paste_hands(image, planes(mask), donor, arm, np.random.default_rng(1))
     cut = donor_mask > 0
@@ -125,9 +126,9 @@ def test_losing_all_colour() -> None:
 
 def test_close_windows_show_hands_larger() -> None:
     """The marked square fills more of the view, by two to four times a side."""
-    image, label = np.zeros((96, 144, 3), np.uint8), np.zeros((96, 144, 3), np.uint8)
-    label[..., 0] = 255
-    label[43:53, 67:77] = (0, 255, 0)
+    mask = np.zeros((96, 144), np.uint8)
+    mask[43:53, 67:77] = 255
+    image, label = np.zeros((96, 144, 3), np.uint8), planes(mask)
     steady = dict.fromkeys(("flip", "rotate", "upside_down", "shear", "stretch", "light", "occlude"), 0.0)
     sizes = []
     for close in (0.0, 1.0):
@@ -136,3 +137,17 @@ def test_close_windows_show_hands_larger() -> None:
         sizes.append([float((view[..., 1] > 0).sum()) for view in views])
     assert max(sizes[0]) < 130
     assert 350 < max(sizes[1]) < 1700
+
+
+def test_in_a_mirror_left_hands_become_right_ones() -> None:
+    mask = np.zeros((40, 60), np.uint8)
+    mask[10:30, 5:20] = 255
+    image, label = np.zeros((40, 60, 3), np.uint8), planes(mask)
+    label[..., HAND_PLANES] = 0
+    label[..., 1] = mask  # own left
+    for flip in (0.0, 1.0):
+        _, after = replace(NOTHING, flip=flip)(image, label, (40, 60), FILL, np.random.default_rng(0))
+        own_left, own_right = (after[..., i].any() for i in (1, 2))
+        assert (own_left, own_right) == ((True, False) if flip == 0 else (False, True))
+        assert not after[..., 3:5].any()
+    assert after[20, 50, 2] == 255

@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from handseg.data import read_datasets
 from handseg.data.egohands import (
     HAND_CLASSES,
+    LABELLED,
     LEFT,
     OTHER,
     OWN,
     RIGHT,
     Frame,
+    join_hands,
     read_egohands,
     read_polygons,
     read_video,
@@ -126,3 +129,28 @@ def test_a_root_without_frames_is_named(video: Path) -> None:
         frame.unlink()
     with pytest.raises(DataError, match="no video has frames"):
         read_egohands(video.parents[1])
+
+
+def test_single_frames_elsewhere_are_told_whose_hands_they_show(data: Path) -> None:
+    samples = read_datasets([data / "egohands", data / "egohands_more"])
+    assert all(s.hands for s in samples)
+    assert [bool(s.hands) for s in read_datasets([data / "egohands_more"])] == [False] * 51
+    for sample in samples[-51::7]:
+        hands = sample.load_hands()
+        assert hands is not None
+        union, mask = np.max(hands, axis=0) > 0, sample.load_mask() > 0
+        assert (union & mask).sum() >= 0.93 * (union | mask).sum()  # the polygons belong to that very frame
+
+
+def test_an_index_that_names_a_missing_label_is_named(data: Path, tmp_path: Path) -> None:
+    root = tmp_path / "ego"
+    video = "CARDS_OFFICE_B_S"
+    (root / LABELLED / video).mkdir(parents=True)
+    (root / LABELLED / video / "polygons.mat").write_bytes(
+        (data / "egohands" / LABELLED / video / "polygons.mat").read_bytes()
+    )
+    sample = next(s for s in read_datasets([data / "egohands_more"]) if s.video == video)
+    frame = sample.name.removeprefix(f"{video}_")
+    (root / "frame_index.csv").write_text(f"video,frame_file,polygon_index0\n{video},{frame}.jpg,100\n")
+    with pytest.raises(DataError, match=rf"frame_index\.csv: {sample.name} has no label"):
+        join_hands([sample], root)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from handseg.card import LabelPolicy, ModelCard
 from handseg.data import Sample, read_dataset
-from handseg.data.classes import BACKGROUND, FOREARM, HAND, UNKNOWN
+from handseg.data.classes import BACKGROUND, FOREARM, HAND, NOTHING, OWN_LEFT, PLANES, UNKNOWN
 from handseg.image import save_png
 
 CARD = ModelCard("m", size=(40, 64))
@@ -45,7 +46,7 @@ def test_in_validation_only_the_padding_is_unknown(loading, dataset: Path) -> No
 def test_collate_pads_to_the_largest_with_what_is_unknown(loading, torch) -> None:
     def item(height: int, width: int):
         image = np.zeros((height, width, 3), np.uint8)
-        return loading._item(image, np.dstack([np.full((height, width), v, np.uint8) for v in (255, 0, 0)]))
+        return loading._item(image, np.full((height, width, PLANES), NOTHING, np.uint8))
 
     batch = loading.collate([item(4, 8), item(6, 5)])
     assert batch["image"].shape == (2, 3, 6, 8)
@@ -115,3 +116,17 @@ def test_session_weights_balance_sessions(loading) -> None:
     weights = loading.session_weights(samples, 0.5)
     assert weights[:9].sum() == pytest.approx(3)
     assert weights[9] == pytest.approx(1)
+
+
+def test_whose_hand_is_where_is_learned_where_it_is_known(loading, tmp_path: Path) -> None:
+    save_png(tmp_path / "i.png", np.zeros((40, 60, 3), np.uint8))
+    square = np.array([[5.0, 5], [25, 5], [25, 25], [5, 25]])
+    other = square + np.array([30, 5])
+    sample = Sample("i", tmp_path / "i.png", (square, other), "v", "s", hands=(square, None, None, None))
+    memory = loading.Memory([sample], 60)
+    allowed = loading.TrainingData(memory, ModelCard("m", size=(40, 60)), None, 0)[0, 0, 0]["allowed"]
+    assert allowed[15, 15] == OWN_LEFT
+    assert allowed[20, 45] == HAND  # of the mask, but none of the polygons that say whose
+    assert allowed[35, 15] == BACKGROUND | FOREARM
+    plain = loading.Memory([replace(sample, hands=())], 60)
+    assert loading.TrainingData(plain, ModelCard("m", size=(40, 60)), None, 0)[0, 0, 0]["allowed"][15, 15] == HAND

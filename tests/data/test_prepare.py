@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from handseg.data import read_dataset
+from handseg.data.egohands import read_egohands
 from handseg.data.prepare import prepare_egohands
 from handseg.errors import DataError
 from handseg.image import load_label, load_mask
@@ -77,3 +78,14 @@ def test_labels_without_frames_are_refused(root: Path, tmp_path: Path) -> None:
         frame.unlink()
     with pytest.raises(DataError, match="no video has frames"):
         prepare_egohands(root, tmp_path / "out")
+
+
+def test_what_is_prepared_still_tells_whose_hand_is_where(root: Path, tmp_path: Path) -> None:
+    prepare_egohands(root, tmp_path / "out", workers=1)
+    prepared = {s.name: s for s in read_dataset(tmp_path / "out")}
+    for sample in read_egohands(root):
+        expected, hands = sample.load_hands(), prepared[sample.name].load_hands()
+        assert expected is not None
+        assert hands is not None
+        assert np.array_equal(np.max(hands, axis=0), np.max(expected, axis=0))
+        assert all(h.any() == e.any() for h, e in zip(hands, expected))

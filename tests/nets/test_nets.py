@@ -83,6 +83,21 @@ class TestNetwork:
         assert 0 <= float(probability.min()) <= float(probability.max()) <= 1
 
 
+@pytest.mark.parametrize(("stages", "widths"), [(7, (16, 12, 8, 8)), (4, (12, 8, 8))])
+def test_hand_classes_are_further_channels_that_leave_the_mask_as_it_is(stages: int, widths: tuple[int, ...]) -> None:
+    net = EncoderUNet(3, widths, widths, stages=stages, hand_classes=4).eval()
+    plain = EncoderUNet(3, widths, widths, stages=stages).eval()
+    plain.load_state_dict({k: v for k, v in net.state_dict().items() if not k.startswith("class_head.")})
+    image = torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        x = torch.randn(1, 3, 50, 70)
+        assert net(x).shape == (1, 7, 50, 70)
+        assert torch.equal(net(x)[:, :3], plain(x))
+        probability = Deployable(net, (127, 127, 127), (128, 128, 128))(image)
+    assert probability.shape == (2, 2 + 4, 64, 96)
+    assert torch.allclose(probability[:, 2:].sum(1), torch.ones(2, 64, 96), atol=1e-5)
+
+
 def test_the_blogs_unet_has_its_31_million_parameters() -> None:
     net = UNet()
     assert sum(p.numel() for p in net.parameters()) == 31_037_633

@@ -4,8 +4,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
 
-from handseg.data.classes import BACKGROUND, FOREARM, HAND, UNKNOWN
-from handseg.training.losses import CombinedLoss, DiceLoss, MarginalLoss, decided, distillation_loss, foreground_logits
+from handseg.data.classes import BACKGROUND, FOREARM, HAND, HANDS, OTHER_LEFT, OWN_LEFT, OWN_RIGHT, UNKNOWN
+from handseg.training.losses import (
+    MASK_CLASSES,
+    CombinedLoss,
+    DiceLoss,
+    HandClassLoss,
+    MarginalLoss,
+    decided,
+    distillation_loss,
+    foreground_logits,
+)
 
 
 @pytest.fixture
@@ -80,9 +89,10 @@ def test_an_impossible_alpha_is_refused() -> None:
 
 def test_with_one_channel_the_marginal_loss_is_the_combined_loss_where_hands_are_decided(batch: tuple) -> None:
     logits, _ = batch
-    allowed = torch.randint(1, 8, (3, 8, 9), dtype=torch.uint8)
-    target = allowed == HAND
-    ignore = ((allowed & HAND) > 0) & ~target
+    sets = torch.tensor([HAND, OWN_LEFT, BACKGROUND, HAND | FOREARM, BACKGROUND | FOREARM, UNKNOWN], dtype=torch.uint8)
+    allowed = sets[torch.randint(len(sets), (3, 8, 9))]
+    target = (allowed == HAND) | (allowed == OWN_LEFT)
+    ignore = (allowed == (HAND | FOREARM)) | (allowed == UNKNOWN)
     assert float(MarginalLoss()(logits[:, None], allowed)) == float(CombinedLoss()(logits, target, ignore))
 
 
@@ -90,7 +100,9 @@ def test_with_all_classes_told_the_marginal_loss_is_cross_entropy() -> None:
     torch.manual_seed(0)
     logits, classes = torch.randn(2, 3, 5, 6), torch.randint(0, 3, (2, 5, 6))
     expected = torch.nn.functional.cross_entropy(logits, classes)
-    assert float(MarginalLoss(1.0)(logits, (2**classes).to(torch.uint8))) == pytest.approx(float(expected), rel=1e-5)
+    assert float(MarginalLoss(1.0)(logits, torch.tensor(MASK_CLASSES, dtype=torch.uint8)[classes])) == pytest.approx(
+        float(expected), rel=1e-5
+    )
 
 
 def test_the_marginal_loss_is_minus_the_log_of_the_sum_over_what_is_allowed() -> None:
@@ -121,13 +133,28 @@ def test_three_channels_learn_the_forearm_from_labels_that_never_name_it() -> No
 
 
 def test_what_is_decided_and_its_odds() -> None:
-    allowed = torch.arange(1, 8, dtype=torch.uint8)
+    sets = [BACKGROUND, HAND, BACKGROUND | HAND, FOREARM, BACKGROUND | FOREARM, OWN_LEFT | FOREARM, UNKNOWN]
+    allowed = torch.tensor(sets, dtype=torch.uint8)
     target, ignore = decided(allowed, HAND | FOREARM)
     assert target.tolist() == [0, 1, 0, 1, 0, 1, 0]
     assert ignore.tolist() == [False, False, True, False, True, False, True]
     logits = torch.randn(1, 3, 2, 2)
     p = logits.softmax(1)
     assert torch.allclose(foreground_logits(logits, HAND | FOREARM).sigmoid(), p[:, 1] + p[:, 2], atol=1e-6)
+
+
+def test_whose_hand_is_learned_only_where_a_hand_is_sure_and_something_is_known() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(1, 4, 1, 5, requires_grad=True)
+    sets = [OWN_LEFT | OWN_RIGHT, OTHER_LEFT, HAND, OWN_LEFT | FOREARM, BACKGROUND | FOREARM]
+    loss = HandClassLoss()(logits, torch.tensor([[sets]], dtype=torch.uint8))
+    p = logits.softmax(1)[0, :, 0]
+    expected = -(torch.log(p[0, 0] + p[1, 0]) + torch.log(p[HANDS.index(OTHER_LEFT), 1])) / 2
+    assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    loss.backward()
+    assert not logits.grad[..., 2:].any()
+    nothing = torch.full((1, 1, 5), HAND, dtype=torch.uint8)
+    assert float(HandClassLoss()(logits, nothing).detach()) == 0
 
 
 @pytest.mark.parametrize(("channels", "policies"), [(1, 1), (1, 2), (3, 1), (3, 2)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
@@ -75,3 +76,43 @@ def test_what_cannot_be_started_from_is_named(exported, tmp_path: Path, views: l
         start_from(other, text, views)
     with pytest.raises(TrainingError, match=r"nowhere: neither a file nor a packaged model.*last\.ckpt"):
         start_from(other, "nowhere", views)
+
+
+def test_only_the_head_of_the_hand_classes_may_be_trained(tmp_path: Path) -> None:
+    """From a run that had none: what the mask is made of stays bitwise the same, and left and right are learned."""
+    from handseg.data import Sample
+    from handseg.image import save_png
+    from handseg.training.checkpoint import load_checkpoint
+    from handseg.training.fit import FitOptions, fit
+
+    square = np.array([[8.0, 20], [24, 20], [24, 50], [8, 50]])
+    samples = []
+    for i in range(6):
+        left, right = square + np.array([i, 0]), square + np.array([60 + i, 0])
+        image = np.zeros((64, 96, 3), np.uint8)
+        image[20:50, 8 + i : 24 + i] = image[20:50, 68 + i : 84 + i] = 200
+        save_png(tmp_path / f"{i}.png", image)
+        samples.append(
+            Sample(str(i), tmp_path / f"{i}.png", (left, right), str(i), str(i), hands=(left, right, None, None))
+        )
+    recipe = replace(
+        NARROW,
+        network=replace(NARROW.network, forearm=True),
+        run=replace(NARROW.run, epochs=2, batch_size=2, select="last", precision="32"),
+    )
+    options = FitOptions(accelerator="cpu", threads=1, progress=False)
+    first = fit(recipe, samples[:4], samples[4:], tmp_path / "mask", options)
+    more = replace(
+        recipe,
+        network=replace(recipe.network, hand_classes=True),
+        optimizer=replace(recipe.optimizer, lr=0.02, only="class_head"),
+        run=replace(recipe.run, epochs=30, validate_every=30),  # the mask is no good yet, and stays so
+    )
+    second = fit(more, samples[:4], samples[4:], tmp_path / "classes", options, init=first)
+    before, after = load_checkpoint(first).net, load_checkpoint(second).net
+    assert all(torch.equal(value, after.state_dict()[name]) for name, value in before.state_dict().items())
+    view = torch.from_numpy(samples[5].load_image()).permute(2, 0, 1)[None].float() / 128 - 1
+    with torch.inference_mode():
+        classes = after(view)[0, 3:].argmax(0)
+    assert (classes[22:48, 15:27] == 0).float().mean() > 0.9
+    assert (classes[22:48, 75:87] == 1).float().mean() > 0.9

@@ -86,10 +86,10 @@ def check(data: tuple[Path, ...], policy: LabelPolicy) -> None:
 @click.option("--seed", default=0, show_default=True)
 def split(data: tuple[Path, ...], output: Path, protocol: Any, folds: int, fold: int, seed: int) -> None:
     """Divide labelled images into train, val and test, and record it in a file that later runs reuse."""
-    from handseg.data import read_dataset
+    from handseg.data import read_datasets
     from handseg.data.splits import make_split
 
-    samples = [s for root in data for s in read_dataset(root)]
+    samples = read_datasets(data)
     result = make_split(samples, protocol, folds=folds, fold=fold, seed=seed)
     result.save(output)
     click.echo(f"{output}: {len(result.train)} train, {len(result.val)} val, {len(result.test)} test ({protocol})")

@@ -54,11 +54,11 @@ def command(
     `pixel` scores pool the counts over all pixels, `image` scores are means over images, both of the hand
     class; `two_class_miou` averages the background in. Intervals: 95 %, bootstrap over sessions.
     """
-    from handseg.data import Split, read_dataset
+    from handseg.data import Split, read_datasets
     from handseg.evaluation import evaluate
 
     segmenter = open_segmenter(model, engine, threads, policy, threshold, test_time)
-    samples = [s for root in data for s in read_dataset(root, policy)]
+    samples = read_datasets(data, policy)
     if split is not None:
         samples = Split.load(split).select(samples, subset)
     if not samples:

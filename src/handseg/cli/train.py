@@ -93,14 +93,14 @@ def command(
         from handseg.training.recipe import Recipe
     except ImportError as error:
         raise MissingExtraError("Training", "train") from error
-    from handseg.data import Split, read_background, read_dataset
+    from handseg.data import Split, read_background, read_datasets
     from handseg.data.splits import make_split
 
     chosen = Recipe.load(recipe)
     if epochs is not None:
         chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, epochs=epochs))
-    samples = [s for root in data for s in read_dataset(root)]
-    forearm = [s for root in forearm_data for s in read_dataset(root, "hand+forearm")]
+    samples = read_datasets(data)
+    forearm = read_datasets(forearm_data, "hand+forearm")
     background = [s for root in background_data for s in read_background(root)]
     kept = output / "split.json"
     if split is None and kept.is_file():

@@ -12,9 +12,9 @@ from math import exp, log, sqrt
 import cv2
 import numpy as np
 
+from handseg.data.classes import MIRRORED, NOTHING, may_be_hand
 from handseg.data.recolour import glove, random_colour, shift_skin
 
-NOTHING = (255, 0, 0)  # the label of what is surely background
 cv2.setNumThreads(1)  # data loading runs beside training; OpenCV's own threads would fight it
 
 
@@ -63,8 +63,8 @@ class Augmentation:
     ) -> tuple[np.ndarray, np.ndarray]:
         """A random view of an image, `size` (height, width) large.
 
-        image: RGB uint8 H×W×3. label: uint8 H×W×3, whether a pixel may be background, hand, forearm. fill: the
-        colour outside the image. donor: image and label whose foreground may be pasted.
+        image: RGB uint8 H×W×3. label: uint8 H×W×6, see `handseg.data.classes`. fill: the colour outside the image.
+        donor: image and label whose foreground may be pasted.
         Returns image and label, the label's values 0 or 255. The same `rng` state gives the same view.
         """
         image, label = self._warp(image, label, size, fill, rng)
@@ -75,7 +75,7 @@ class Augmentation:
             tone = rng.uniform(-35, 20), rng.uniform(-5, 5), rng.uniform(-8, 8)
             image = shift_skin(image, label[..., 0] == 0, *tone)
         if rng.random() < self.glove:
-            image = glove(image, label[..., 1], random_colour(rng), rng.uniform(0.5, 1))
+            image = glove(image, may_be_hand(label), random_colour(rng), rng.uniform(0.5, 1))
         if rng.random() < self.occlude:
             image, label = occlude(image, label, rng)
         if rng.random() < self.shadow:
@@ -106,7 +106,7 @@ class Augmentation:
         half_w, half_h = (min(0.5, 0.5 * s / (scale * n)) for s, n in ((size[1], width), (size[0], height)))
         x = rng.uniform(half_w, 1 - half_w) * width
         y = rng.uniform(half_h, 1 - half_h) * height
-        target = label[..., 1] > 0
+        target = may_be_hand(label) > 0
         if rng.random() < self.on_hand and target.any():
             rows, columns = np.nonzero(target)
             i = int(rng.integers(len(rows)))
@@ -125,7 +125,7 @@ class Augmentation:
             small = max(1, round(width * scale)), max(1, round(height * scale))
             x, y = x * small[0] / width, y * small[1] / height
             image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-            label = cv2.resize(label, small, interpolation=cv2.INTER_AREA)
+            label = np.dstack([cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part, _ in _parts(label)])
             scale = 1.0
         rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         linear = scale * rotation @ np.array([[1, shear], [0, 1]]) @ np.diag([mirror * stretch, 1 / stretch])
@@ -133,8 +133,14 @@ class Augmentation:
         matrix = np.column_stack([linear, centre - linear @ np.array([x - 0.5, y - 0.5])])
         window = (size[1], size[0])
         image = cv2.warpAffine(image, matrix, window, flags=cv2.INTER_LINEAR, borderValue=fill)
-        label = cv2.warpAffine(label, matrix, window, flags=cv2.INTER_LINEAR, borderValue=NOTHING)
-        return image, np.where(label >= 128, 255, 0).astype(np.uint8)
+        label = np.dstack(
+            [
+                cv2.warpAffine(part, matrix, window, flags=cv2.INTER_LINEAR, borderValue=outside)
+                for part, outside in _parts(label)
+            ]
+        )
+        label = np.where(label >= 128, 255, 0).astype(np.uint8)
+        return image, label[..., MIRRORED] if mirror < 0 else label
 
     def _relight(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         ramp = np.linspace(0, 1, 256)[:, None].repeat(3, axis=1)
@@ -153,6 +159,11 @@ class Augmentation:
         if rng.random() < self.grey:
             image = shift_saturation(image, 0.0)
         return image
+
+
+def _parts(label: np.ndarray) -> list[tuple[np.ndarray, tuple[int, ...]]]:
+    """A label's planes by threes, as many as OpenCV warps at once, and what they are outside the image."""
+    return [(np.ascontiguousarray(label[..., i : i + 3]), NOTHING[i : i + 3]) for i in range(0, label.shape[2], 3)]
 
 
 def shift_saturation(image: np.ndarray, factor: float) -> np.ndarray:

@@ -5,8 +5,10 @@ Source: Bambach, Lee, Crandall, Yu, Lending A Hand, ICCV 2015.
 
 from __future__ import annotations
 
+import csv
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from handseg.data.polygons import fill_polygons
 from handseg.data.sample import Sample
 from handseg.errors import DataError, MissingExtraError
+from handseg.image import image_size
 
 HAND_CLASSES = ("myleft", "myright", "yourleft", "yourright")
 OWN = ("myleft", "myright")
@@ -22,6 +25,8 @@ OTHER = ("yourleft", "yourright")
 LEFT = ("myleft", "yourleft")
 RIGHT = ("myright", "yourright")
 LABELLED = "_LABELLED_SAMPLES"
+FRAME_INDEX = "frame_index.csv"
+FRAME_WIDTH = 1280  # of the pixels that polygons are measured in
 VIDEO_NAME = re.compile(r"(?P<activity>[A-Z]+)_(?P<place>[A-Z]+)_(?P<viewer>[A-Z])_(?P<partner>[A-Z])")
 
 
@@ -137,6 +142,7 @@ def read_egohands(root: Path) -> list[Sample]:
             label=tuple(frame.hands.values()),
             video=frame.video,
             session=session_of(frame.video),
+            hands=tuple(frame.hands.get(name) for name in HAND_CLASSES),
         )
         for folder in video_folders(root)
         for frame in read_video(folder)
@@ -144,6 +150,36 @@ def read_egohands(root: Path) -> list[Sample]:
     if not samples:
         raise DataError(f"{root}: no video has frames; unpack the frame_*.jpg beside polygons.mat")
     return samples
+
+
+def join_hands(samples: Sequence[Sample], root: Path) -> list[Sample]:
+    """Give samples of other folders that are frames of this EgoHands root, by their names, its knowledge of whose hand
+    is where. The root's `frame_index.csv` says which label is which frame's; without one nothing is joined.
+
+    Raises DataError when it names a label that isn't there.
+    """
+    index = root / FRAME_INDEX
+    wanted = {s.name: s for s in samples if not s.hands}
+    if not index.is_file() or not wanted:
+        return list(samples)
+    labels: dict[str, list[dict[str, np.ndarray]]] = {}
+    known: dict[str, tuple[np.ndarray | None, ...]] = {}
+    with index.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            name = f"{row['video']}_{Path(row['frame_file']).stem}"
+            if name not in wanted:
+                continue
+            path = root / LABELLED / row["video"] / "polygons.mat"
+            if row["video"] not in labels:
+                labels[row["video"]] = read_polygons(path)
+            try:
+                frame = labels[row["video"]][int(row["polygon_index0"])]
+            except IndexError as error:
+                raise DataError(f"{index}: {name} has no label in {path}; unpack the dataset anew") from error
+            scale = image_size(wanted[name].image)[1] / FRAME_WIDTH
+            # Pixel centres lie at whole numbers, so the image's edge is at −½.
+            known[name] = tuple((frame[c] + 0.5) * scale - 0.5 if c in frame else None for c in HAND_CLASSES)
+    return [replace(s, hands=known[s.name]) if s.name in known else s for s in samples]
 
 
 def _is_polygon(points: np.ndarray) -> bool:

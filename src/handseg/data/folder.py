@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from handseg.card import LABEL_POLICIES, LabelPolicy
-from handseg.data.egohands import is_egohands, read_egohands, session_of
+from handseg.data.egohands import is_egohands, join_hands, read_egohands, session_of
 from handseg.data.sample import Sample
 from handseg.errors import DataError
 from handseg.image import IMAGE_SUFFIXES
@@ -17,6 +18,18 @@ INDEX_COLUMNS = ("name", "image", "mask", "video", "session", "policy")
 EGOHANDS_NAME = re.compile(r"(?P<video>[A-Z]+_[A-Z]+_[A-Z]_[A-Z])_frame_\d+")
 UMA_NAME = re.compile(r"(?:train|test)_(?P<video>\d+)_\d+")  # UTG and YHG, Cai et al., CVPR 2020
 HGR_NAME = re.compile(r".*_(?P<video>hgr\w+_id\d+)_\d+")  # Kawulok et al.: one subject, one session
+
+
+def read_datasets(roots: Iterable[str | Path], policy: LabelPolicy = "hand") -> list[Sample]:
+    """The samples of several datasets, see `read_dataset`. Single frames of EgoHands that lie in one of them are told
+    whose hands they show, where another is an EgoHands root that knows.
+    """
+    folders = [Path(root) for root in roots]
+    samples = [sample for folder in folders for sample in read_dataset(folder, policy)]
+    for folder in folders:
+        if is_egohands(folder):
+            samples = join_hands(samples, folder)
+    return samples
 
 
 def read_dataset(root: str | Path, policy: LabelPolicy = "hand") -> list[Sample]:
@@ -59,7 +72,13 @@ def _sample(root: Path, image: Path, policy: LabelPolicy) -> Sample:
         raise DataError(f"{image}: no mask {mask.relative_to(root)}; add it, or remove the image")
     name = relative.with_suffix("").as_posix()
     video, session = video_and_session(relative.stem, root.name)
-    return Sample(name, image, mask, video, session, policy)
+    return Sample(name, image, mask, video, session, policy, hands=_class_map(root, relative))
+
+
+def _class_map(root: Path, relative: Path) -> Path | tuple[()]:
+    """The file in `classes/`, as `handseg data prepare egohands` writes it, that says whose hand is where."""
+    path = root / "classes" / relative.with_suffix(".png")
+    return path if path.is_file() else ()
 
 
 def video_and_session(stem: str, dataset: str) -> tuple[str, str]:
@@ -98,6 +117,7 @@ def _read_index(root: Path, policy: LabelPolicy) -> list[Sample]:
                 video=row.get("video") or video,
                 session=row.get("session") or session,
                 policy=LABEL_POLICIES[LABEL_POLICIES.index(named)],
+                hands=_class_map(root, Path(*Path(row["image"]).parts[1:])),
             )
         )
     return samples

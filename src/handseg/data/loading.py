@@ -17,7 +17,7 @@ from torch.utils.data import Dataset, Sampler
 
 from handseg.card import ModelCard
 from handseg.data.augment import Augmentation
-from handseg.data.classes import BACKGROUND, FOREARM, HAND, UNKNOWN
+from handseg.data.classes import CLASSES, HAND_PLANES, PLANES, UNKNOWN, label_planes
 from handseg.data.sample import Sample
 from handseg.data.wrist import split_at_wrist
 from handseg.image import resize
@@ -38,7 +38,7 @@ class Batch(TypedDict):
 class Memory:
     """Samples decoded and shrunk to a long side of at most `long_side` pixels, held as uint8.
 
-    images: RGB H×W×3. labels: H×W×3, 0 to 255: whether a pixel may be background, hand, forearm.
+    images: RGB H×W×3. labels: H×W×6, 0 to 255, see `handseg.data.classes`.
     teacher: gives the probability of hand for an image, to find the wrist in hand+forearm labels.
     """
 
@@ -53,13 +53,16 @@ class Memory:
             image, mask = resize(image, *size), resize(mask, *size)
             self.images.append(image)
             if sample.policy == "hand":
-                self.labels.append(np.dstack([255 - mask, mask, 255 - mask]))
+                label = label_planes(255 - mask, mask, 255 - mask)
+                if (hands := sample.load_hands()) is not None:
+                    label[..., HAND_PLANES] = _known_hands(mask, [resize(hand, *size) for hand in hands])
+                self.labels.append(label)
             else:
                 skin = mask >= 128
                 hand, unknown = split_at_wrist(
                     np.where(skin, 255, 0).astype(np.uint8), teacher(image) if teacher else None
                 )
-                self.labels.append(np.dstack([~skin, hand | unknown, skin & ~hand]).astype(np.uint8) * 255)
+                self.labels.append(label_planes(~skin, hand | unknown, skin & ~hand).astype(np.uint8) * 255)
 
 
 class TrainingData(Dataset[Batch]):
@@ -107,7 +110,7 @@ class ValidationData(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         image, placement = preprocess(self.memory.images[index], self.card)
-        label = np.full((*placement.padded, 3), 255, np.uint8)
+        label = np.full((*placement.padded, PLANES), 255, np.uint8)
         content = _resize_label(self.memory.labels[index], *placement.resized)
         label[: placement.resized[0], : placement.resized[1]] = content
         return _item(image, label)
@@ -171,14 +174,21 @@ def session_weights(samples: Sequence[Sample], power: float) -> np.ndarray:
     return np.array([counts[s.session] ** (power - 1) for s in samples])
 
 
+def _known_hands(mask: np.ndarray, hands: Sequence[np.ndarray]) -> np.ndarray:
+    """H×W×4: the mask of each hand; all four where the mask shows a hand that none of them does."""
+    known = np.dstack(hands)
+    nobodys = (mask >= 128) & (known.max(axis=2) < 128)
+    known[nobodys] = mask[nobodys, None]
+    return known
+
+
 def _resize_label(label: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.dstack([resize(np.ascontiguousarray(plane), height, width) for plane in np.moveaxis(label, 2, 0)])
 
 
 def _item(image: np.ndarray, label: np.ndarray) -> Batch:
-    background, hand, forearm = np.moveaxis(label >= 128, 2, 0)
-    allowed = background * np.uint8(BACKGROUND) + hand * np.uint8(HAND) + forearm * np.uint8(FOREARM)
-    allowed[allowed == 0] = UNKNOWN  # where three classes meet, resizing can leave none
+    allowed = (label >= 128) @ np.array(CLASSES, np.uint8)
+    allowed[allowed == 0] = UNKNOWN  # where several classes meet, resizing can leave none
     return {
         "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
         "allowed": torch.from_numpy(allowed),

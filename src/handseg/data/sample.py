@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from handseg.card import LabelPolicy
+from handseg.data.classes import HANDS
 from handseg.data.polygons import fill_polygons
 from handseg.errors import DataError
-from handseg.image import image_size, load_image, load_mask
+from handseg.image import image_size, load_image, load_label, load_mask
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,10 @@ class Sample:
 
     name: unique within its dataset. video: the clip it is from. session: the recording it is from; frames
     of one session look alike and must not be split. policy: what its label calls a hand.
-    label: a mask file, or the hands' polygons, each float64 (n, 2) of (x, y) in pixels. inverted: the mask
-    file shows the background. background: of a collection without hands, there to show what is none.
+    label: a mask file, or the hands' polygons, each float64 (n, 2) of (x, y) in pixels. hands: where it is known whose
+    hand is where, a polygon, or None, for each of EgoHands' HAND_CLASSES, or a file of class indices, 0 for none and
+    from 1 on in that order. inverted: the mask file shows the background.
+    background: of a collection without hands, there to show what is none.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Sample:
     policy: LabelPolicy = "hand"
     inverted: bool = False
     background: bool = False
+    hands: Path | tuple[np.ndarray | None, ...] = ()
 
     def load_image(self) -> np.ndarray:
         """RGB uint8 H×W×3."""
@@ -52,3 +56,13 @@ class Sample:
                 f"{self.image.name} {width}×{height}; make them the same size"
             )
         return 255 - mask if self.inverted else mask
+
+    def load_hands(self) -> list[np.ndarray] | None:
+        """Mask uint8 H×W, 0 or 255, of each of HAND_CLASSES; None where whose hands they are isn't known."""
+        if not self.hands:
+            return None
+        if isinstance(self.hands, Path):
+            indices = load_label(self.hands)
+            return [np.where(indices == i, 255, 0).astype(np.uint8) for i in range(1, 1 + len(HANDS))]
+        height, width = image_size(self.image)
+        return [fill_polygons([] if hand is None else [hand], height, width) for hand in self.hands]

@@ -77,9 +77,12 @@ class SegmentationNet(nn.Module):
 
     A subclass implements `forward_aligned` for sizes that are multiples of `stride`; `forward` takes any
     size: it pads below and to the right with zeros and crops the logits back.
+
+    hand_classes: how many of the last channels of logits say whose hand it would be, and which.
     """
 
     stride: int
+    hand_classes: int = 0
 
     def forward_aligned(self, x: Tensor) -> Tensor:
         raise NotImplementedError

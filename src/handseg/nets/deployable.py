@@ -29,9 +29,11 @@ class Deployable(nn.Module):
     """RGB pixels in, probabilities out: what an exported file computes.
 
     A network with one channel of logits gives the probability of hand; one with three (background, hand, forearm)
-    gives those of hand, and of hand or forearm.
+    gives those of hand, and of hand or forearm. Behind these come, where the network tells them apart, the
+    probabilities of its hand classes, for a pixel that is hand.
 
-    Shape: uint8 (N, H, W, 3), H and W multiples of the network's stride → float32 (N, 1 or 2, H, W) in [0, 1].
+    Shape: uint8 (N, H, W, 3), H and W multiples of the network's stride → float32 (N, 1 or 2 + hand classes, H, W) in
+    [0, 1].
     """
 
     def __init__(self, net: SegmentationNet, mean: Sequence[float], std: Sequence[float]) -> None:
@@ -41,7 +43,11 @@ class Deployable(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         logits = self.net.forward_aligned(self.normalise(image.permute(0, 3, 1, 2)))
-        if logits.shape[1] == 1:
-            return logits.sigmoid()
-        probability = logits.softmax(dim=1)
-        return torch.cat([probability[:, 1:2], 1 - probability[:, :1]], dim=1)
+        channels = logits.shape[1] - self.net.hand_classes
+        mask, classes = logits[:, :channels], logits[:, channels:]
+        if channels == 1:
+            mask = mask.sigmoid()
+        else:
+            probability = mask.softmax(dim=1)
+            mask = torch.cat([probability[:, 1:2], 1 - probability[:, :1]], dim=1)
+        return torch.cat([mask, classes.softmax(dim=1)], dim=1) if self.net.hand_classes else mask

@@ -33,6 +33,8 @@ class EncoderUNet(SegmentationNet):
 
     out_channels: channels of the logits.
     widths: of the decoder stages at 1/16, 1/8, 1/4 and 1/2. narrow: of their skip connections.
+    hand_classes: further channels of logits, of whose hand it would be and which; from the decoder's stage at 1/8,
+    where a feature sees enough of the scene.
     stages: of the encoder; with 4 it ends at 1/16 and the decoder has three stages.
     pretrained: start the encoder from its ImageNet weights.
     frozen_norm: while training, the encoder normalises by its stored statistics and leaves them as they are.
@@ -49,6 +51,7 @@ class EncoderUNet(SegmentationNet):
         pretrained: bool = False,
         frozen_norm: bool = False,
         stages: int = 7,
+        hand_classes: int = 0,
     ) -> None:
         super().__init__()
         self.frozen_norm = frozen_norm
@@ -64,6 +67,13 @@ class EncoderUNet(SegmentationNet):
             DecoderStage(*channels) for channels in zip(inputs, reversed(skips), narrow, widths, strict=False)
         )
         self.head = nn.Conv2d(widths[-1], out_channels, 1)
+        self.hand_classes = hand_classes
+        if hand_classes:
+            self.at_eighth = self.stride.bit_length() - 5  # the decoder's stages halve the stride in turn
+            width = widths[self.at_eighth]
+            self.class_head = nn.Sequential(
+                nn.Conv2d(width, width, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(width, hand_classes, 1)
+            )
 
     def train(self, mode: bool = True) -> EncoderUNet:
         super().train(mode)
@@ -75,6 +85,9 @@ class EncoderUNet(SegmentationNet):
 
     def forward_aligned(self, x: Tensor) -> Tensor:
         *skips, x = self.encoder(x)
-        for stage, skip in zip(self.decoder, reversed(skips)):
+        for i, (stage, skip) in enumerate(zip(self.decoder, reversed(skips))):
             x = stage(x, skip)
-        return upsample_twice(self.head(x))
+            if self.hand_classes and i == self.at_eighth:
+                classes = nn.functional.interpolate(self.class_head(x), scale_factor=8.0, mode="nearest")
+        mask = upsample_twice(self.head(x))
+        return torch.cat([mask, classes], dim=1) if self.hand_classes else mask

@@ -129,7 +129,7 @@ def fit(
         recipe.run.epochs * len(loader),
         pretrained=False if resume or init else None,
         # A function, since the averaged weights' copy of the module shares it, where an engine can't be copied.
-        teacher=None if teacher is None else (lambda batch: teacher.engine.run(batch)),
+        teacher=None if teacher is None else (lambda batch: teacher.engine.run(batch)[:, : len(teacher.card.policies)]),
     )
     if init is not None and not resume:
         start_from(module, init, (batch["image"] for batch in islice(loader, MEASURED_BATCHES)))

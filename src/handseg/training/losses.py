@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from handseg.data.classes import BACKGROUND, FOREARM, HAND
+from handseg.data.classes import BACKGROUND, FOREARM, HAND, HANDS, UNKNOWN
 
 
 class DiceLoss(nn.Module):
@@ -60,6 +62,9 @@ class CombinedLoss(nn.Module):
         return self.alpha * bce + (1 - self.alpha) * dice
 
 
+MASK_CLASSES = (BACKGROUND, HAND, FOREARM)  # of three channels of logits, in their order
+
+
 class MarginalLoss(nn.Module):
     """For labels that leave some classes open: α · marginal cross-entropy + (1 − α) · Dice.
 
@@ -85,21 +90,42 @@ class MarginalLoss(nn.Module):
             binary: Tensor = self.combined(logits[:, 0], *decided(allowed, HAND))
             return binary
         logits = logits.float()
-        everything = torch.logsumexp(logits, dim=1)
-        classes = torch.tensor([BACKGROUND, HAND, FOREARM], device=allowed.device).view(1, 3, 1, 1)
-        open_classes = (allowed[:, None].int() & classes) > 0
-        known = ~open_classes.all(dim=1)
-        likelihood = torch.logsumexp(logits.masked_fill(~open_classes, -1e4), dim=1)
-        cross_entropy = ((everything - likelihood) * known).sum() / known.sum().clamp(min=1)
+        cross_entropy = marginal_cross_entropy(logits, allowed, MASK_CLASSES)
         dice = logits.new_zeros(())
         for foreground in (HAND, HAND | FOREARM):
             dice = dice + self.combined.dice(foreground_logits(logits, foreground), *decided(allowed, foreground)) / 2
         return self.alpha * cross_entropy + (1 - self.alpha) * dice
 
 
+class HandClassLoss(nn.Module):
+    """Marginal cross-entropy over the four classes of hand, own or other and left or right, on the pixels that are
+    surely hand and of which something about that is known.
+
+    Shape: logits float (N, 4, H, W), in the order of `handseg.data.classes.HANDS`; allowed uint8 (N, H, W).
+    Returns a float32 scalar, 0 where nothing is known.
+    """
+
+    def forward(self, logits: Tensor, allowed: Tensor) -> Tensor:
+        surely_hand = (allowed & ~HAND & UNKNOWN) == 0
+        return marginal_cross_entropy(logits.float(), torch.where(surely_hand, allowed, HAND), HANDS)
+
+
+def marginal_cross_entropy(logits: Tensor, allowed: Tensor, classes: Sequence[int]) -> Tensor:
+    """Mean of −log Σ_{c ∈ A} softmax(logits)_c over the pixels whose set A leaves out some of `classes`; 0 for none.
+
+    Shape: logits float (N, C, H, W), a channel for each of `classes`; allowed uint8 (N, H, W), sets of classes.
+    """
+    values = torch.tensor(classes, device=allowed.device).view(1, -1, 1, 1)
+    open_classes = (allowed[:, None].int() & values) > 0
+    known = ~open_classes.all(dim=1)
+    likelihood = torch.logsumexp(logits.masked_fill(~open_classes, -1e4), dim=1)
+    loss = torch.logsumexp(logits, dim=1) - likelihood
+    return (loss * known).sum() / known.sum().clamp(min=1)
+
+
 def foreground_logits(logits: Tensor, foreground: int) -> Tensor:
     """Log-odds (N, H, W) of a set of classes against the others, from logits (N, 3, H, W) of the three."""
-    inside = [i for i, value in enumerate((BACKGROUND, HAND, FOREARM)) if foreground & value]
+    inside = [i for i, value in enumerate(MASK_CLASSES) if foreground & value]
     outside = [i for i in range(3) if i not in inside]
     return torch.logsumexp(logits[:, inside], dim=1) - torch.logsumexp(logits[:, outside], dim=1)
 
@@ -107,7 +133,7 @@ def foreground_logits(logits: Tensor, foreground: int) -> Tensor:
 def decided(allowed: Tensor, foreground: int) -> tuple[Tensor, Tensor]:
     """Target uint8 (1 on `foreground`) and ignore bool, of sets of classes: ignored where both sides are allowed."""
     inside = (allowed & foreground) > 0
-    outside = (allowed & ~foreground & 7) > 0
+    outside = (allowed & ~foreground & UNKNOWN) > 0
     return (inside & ~outside).to(torch.uint8), inside & outside
 
 

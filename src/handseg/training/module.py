@@ -15,8 +15,10 @@ from handseg.data.classes import HAND
 from handseg.data.loading import Batch
 from handseg.metrics import count, score
 from handseg.nets.deployable import Normalise
-from handseg.training.losses import MarginalLoss, decided, distillation_loss, foreground_logits
+from handseg.training.losses import HandClassLoss, MarginalLoss, decided, distillation_loss, foreground_logits
 from handseg.training.recipe import Recipe
+
+CLASS_WEIGHT = 0.1  # of the loss of the hand classes beside the mask's
 
 
 class HandModule(pl.LightningModule):
@@ -44,6 +46,10 @@ class HandModule(pl.LightningModule):
         )
         self.normalise = Normalise(self.recipe.input.mean, self.recipe.input.std)
         self.loss = MarginalLoss(self.recipe.loss.alpha)
+        self.class_loss = HandClassLoss()
+        if only := self.recipe.optimizer.only:
+            for name, parameter in self.net.named_parameters():
+                parameter.requires_grad = name.startswith(f"{only}.")
         self._counts: list[np.ndarray] = []
 
     def forward(self, image: Tensor) -> Tensor:
@@ -53,20 +59,37 @@ class HandModule(pl.LightningModule):
         return logits
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
-        logits = self(batch["image"])
-        loss: Tensor = self.loss(logits, batch["allowed"])
+        mask, classes = self._split(self(batch["image"]))
+        loss = self._loss(mask, classes, batch["allowed"])
         if self.teacher is not None and self.recipe.loss.distil:
             seen = self.teacher(batch["image"].permute(0, 2, 3, 1).contiguous().cpu().numpy())
-            imitation = distillation_loss(logits, torch.from_numpy(seen).to(logits.device))
+            imitation = distillation_loss(mask, torch.from_numpy(seen).to(mask.device))
             loss = (1 - self.recipe.loss.distil) * loss + self.recipe.loss.distil * imitation
-        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(logits))
+        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(mask))
         return loss
 
+    def train(self, mode: bool = True) -> HandModule:
+        super().train(mode)
+        if self.recipe.optimizer.only:
+            self.net.eval()  # what isn't trained also keeps its statistics
+        return self
+
+    def _split(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the mask (N, 1 or 3, H, W), and of the hand classes (N, 0 or 4, H, W)."""
+        channels = logits.shape[1] - self.net.hand_classes
+        return logits[:, :channels], logits[:, channels:]
+
+    def _loss(self, mask: Tensor, classes: Tensor, allowed: Tensor) -> Tensor:
+        class_loss = self.class_loss(classes, allowed) if self.net.hand_classes else mask.new_zeros(())
+        if self.recipe.optimizer.only:
+            return torch.as_tensor(class_loss)
+        return torch.as_tensor(self.loss(mask, allowed) + CLASS_WEIGHT * class_loss)
+
     def validation_step(self, batch: Batch, _index: int) -> None:
-        logits = self(batch["image"])
-        loss = self.loss(logits, batch["allowed"])
-        self.log("val_loss", loss, prog_bar=True, batch_size=len(logits), sync_dist=True)
-        hand = logits[:, 0] if logits.shape[1] == 1 else foreground_logits(logits.float(), HAND)
+        mask, classes = self._split(self(batch["image"]))
+        loss = self._loss(mask, classes, batch["allowed"])
+        self.log("val_loss", loss, prog_bar=True, batch_size=len(mask), sync_dist=True)
+        hand = mask[:, 0] if mask.shape[1] == 1 else foreground_logits(mask.float(), HAND)
         prediction = hand.sigmoid() >= self.recipe.run.threshold
         target, ignore = decided(batch["allowed"], HAND)
         for p, t, k in zip(prediction, target, ~ignore):
@@ -84,6 +107,8 @@ class HandModule(pl.LightningModule):
         options = self.recipe.optimizer
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.net.named_parameters():
+            if not parameter.requires_grad:
+                continue
             encoder = options.encoder_lr != 1 and name.startswith("encoder.")
             groups.setdefault((encoder, parameter.ndim > 1), []).append(parameter)
         parameters = [

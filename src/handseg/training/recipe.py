@@ -10,7 +10,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
-from handseg.card import ModelCard
+from handseg.card import HAND_CLASSES, ModelCard
 from handseg.data.augment import Augmentation
 from handseg.errors import TrainingError
 from handseg.nets import EncoderUNet, UNet
@@ -28,7 +28,8 @@ class Network:
     """architecture: the class in `handseg.nets`. widths: of the encoder (UNet) or decoder (EncoderUNet) stages.
     narrow: of the skip connections (EncoderUNet). stages: of the encoder that are kept (EncoderUNet).
     pretrained: ImageNet weights (EncoderUNet). frozen_norm: keep the statistics that came with them. forearm: tell
-    background, hand and forearm apart, so that the model answers both label policies; else hand alone."""
+    background, hand and forearm apart, so that the model answers both label policies; else hand alone. hand_classes:
+    also tell whose hand it is, own or other, and which, left or right (EncoderUNet)."""
 
     architecture: Literal["UNet", "EncoderUNet"] = "EncoderUNet"
     widths: tuple[int, ...] = ()
@@ -37,6 +38,7 @@ class Network:
     pretrained: bool = False
     frozen_norm: bool = False
     forearm: bool = False
+    hand_classes: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Input:
 class Optimizer:
     """name: adam or adamw (no decay on norms and biases). lr: the highest rate. encoder_lr: factor on the
     encoder's rate. schedule: `plateau` halves on a validation loss that stalls for 5 epochs; `cosine` warms up
-    linearly for `warmup` steps, then falls to 0 at the last epoch. clip: largest gradient norm; 0 for none."""
+    linearly for `warmup` steps, then falls to 0 at the last epoch. clip: largest gradient norm; 0 for none. only: the
+    part of the network that is trained, all else staying as it is; "" for all of it."""
 
     name: Literal["adam", "adamw"] = "adamw"
     lr: float = 1e-3
@@ -65,6 +68,7 @@ class Optimizer:
     schedule: Literal["plateau", "cosine"] = "cosine"
     warmup: int = 0
     clip: float = 0.0
+    only: Literal["", "class_head"] = ""
 
 
 @dataclass(frozen=True)
@@ -151,11 +155,20 @@ class Recipe:
         n = self.network
         channels = 3 if n.forearm else 1
         if n.architecture == "UNet":
+            if n.hand_classes:
+                raise TrainingError(f"{self.name}: [network] hand_classes needs architecture EncoderUNet")
             return UNet(out_channels=channels, features=n.widths) if n.widths else UNet(out_channels=channels)
         start = n.pretrained if pretrained is None else pretrained
         shape = {name: value for name in ("widths", "narrow") if (value := getattr(n, name))}
         try:
-            return EncoderUNet(channels, pretrained=start, frozen_norm=n.frozen_norm, stages=n.stages, **shape)
+            return EncoderUNet(
+                channels,
+                pretrained=start,
+                frozen_norm=n.frozen_norm,
+                stages=n.stages,
+                hand_classes=len(HAND_CLASSES) if n.hand_classes else 0,
+                **shape,
+            )
         except ValueError as error:
             raise TrainingError(f"{self.name}: [network] {error}") from error
 
@@ -172,6 +185,7 @@ class Recipe:
             std=(i.std[0], i.std[1], i.std[2]),
             threshold=self.run.threshold,
             policies=("hand", "hand+forearm") if self.network.forearm else ("hand",),
+            hand_classes=HAND_CLASSES if self.network.hand_classes else (),
             network=self.network.architecture,
         )
 

@@ -26,8 +26,9 @@ def start_from(module: HandModule, source: str | Path, images: Iterable[Tensor])
     Raises TrainingError when the file is neither, or is of another network.
     """
     if str(source).endswith(".ckpt"):
+        weights = load_checkpoint(Path(source)).net.state_dict()
         try:
-            module.load_state_dict(load_checkpoint(Path(source)).state_dict())
+            module.net.load_state_dict({**_new_parts(module.net), **weights})
         except RuntimeError as error:
             raise _other_network(module, source) from error
         return
@@ -71,24 +72,27 @@ def _exported_weights(path: Path) -> dict[str, Tensor]:
     }
 
 
+def _new_parts(net: SegmentationNet) -> dict[str, Tensor]:
+    """What a network may have that the one it starts from has not: the head of the hand classes."""
+    return {name: value for name, value in net.state_dict().items() if name.startswith("class_head.")}
+
+
 def _unfold(net: SegmentationNet, weights: dict[str, Tensor]) -> None:
     """Load folded weights: each batch normalisation becomes the identity plus the convolution's bias.
 
     Raises KeyError or RuntimeError when they are of another network.
     """
-    state = net.state_dict()
-    for name, conv, norm_name, norm in normalised_convolutions(net):
+    state = _new_parts(net)
+    for name, _, norm_name, norm in normalised_convolutions(net):
         ones = torch.ones(norm.num_features)
         state[f"{name}.weight"] = weights.pop(f"{name}.weight")
         state[f"{norm_name}.bias"] = weights.pop(f"{name}.bias")
         state[f"{norm_name}.weight"] = ones
         state[f"{norm_name}.running_mean"] = 0 * ones
         state[f"{norm_name}.running_var"] = ones - norm.eps
-        del conv
-    for name, value in weights.items():
-        if name not in state:
-            raise KeyError(name)
-        state[name] = _widen_head(name, value, len(state[name]))
+        state[f"{norm_name}.num_batches_tracked"] = torch.zeros((), dtype=torch.long)
+    channels = net.state_dict()["head.bias"].shape[0]
+    state.update({name: _widen_head(name, value, channels) for name, value in weights.items()})
     net.load_state_dict(state)
 
 
