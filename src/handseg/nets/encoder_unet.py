@@ -74,6 +74,7 @@ class EncoderUNet(SegmentationNet):
             self.class_head = nn.Sequential(
                 nn.Conv2d(width, width, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(width, hand_classes, 1)
             )
+        self.train()  # nobody else may call it before training: Lightning takes a module's mode as it is
 
     def train(self, mode: bool = True) -> EncoderUNet:
         super().train(mode)

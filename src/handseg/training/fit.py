@@ -44,6 +44,7 @@ KNOWN_WARNINGS = (
     ".*does not have many workers",
     ".*number of training batches .* is smaller than the logging interval",
     ".*LeafSpec.* is deprecated",
+    ".*in eval mode at the start of training",  # the encoder's statistics, or all but the part that is trained
 )
 CHECK_FILE = "check_images.txt"  # the validation images that `handseg export` compares on
 CHECK_IMAGES = 20

@@ -50,6 +50,7 @@ class HandModule(pl.LightningModule):
         if only := self.recipe.optimizer.only:
             for name, parameter in self.net.named_parameters():
                 parameter.requires_grad = name.startswith(f"{only}.")
+        self.train()  # Lightning takes the mode as it is
         self._counts: list[np.ndarray] = []
 
     def forward(self, image: Tensor) -> Tensor:
