@@ -19,6 +19,7 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"data", "nets"},
     {"segmenter", "pipeline", "video"},
     {"engines"},
+    {"tracks"},
     {"result", "draw", "formats"},
     {"postprocess", "contours"},
     {"preprocess"},

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from handseg.pipeline import HandSegmentationPipeline
     from handseg.result import Hand, HandMask
     from handseg.segmenter import Segmenter, load
+    from handseg.tracks import Tracker
 
 __version__ = "0.1.0"
 
@@ -21,6 +22,7 @@ __all__ = [
     "HandsegError",
     "ModelCard",
     "Segmenter",
+    "Tracker",
     "load",
 ]
 
@@ -31,6 +33,7 @@ _HOME = {
     "HandsegError": "errors",
     "ModelCard": "card",
     "Segmenter": "segmenter",
+    "Tracker": "tracks",
     "load": "segmenter",
 }
 

@@ -57,6 +57,7 @@ def test_every_kind_of_output(tmp_path: Path) -> None:
     # The hand moves to the right, and so does its mask.
     x = [line["hands"][0]["centroid"][0] for line in lines]
     assert x[11] - x[0] == pytest.approx(44, abs=6)
+    assert [line["hands"][0]["track"] for line in lines] == [1] * 12
     again = handseg("predict", clip, "-o", out, "--save", "mask,overlay,cutout,matte,json")
     assert "1 there already" in again.stderr
 

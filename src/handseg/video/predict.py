@@ -19,6 +19,7 @@ from handseg.errors import DamagedVideoError, VideoError
 from handseg.image import save_png, write_atomically
 from handseg.result import HandMask
 from handseg.segmenter import Segmenter
+from handseg.tracks import Tracker
 from handseg.video.reader import VideoFrame, VideoReader
 from handseg.video.smooth import Smoother
 from handseg.video.writer import Kind, VideoWriter
@@ -102,10 +103,11 @@ class Picture:
 
 
 class Lines:
-    """JSON, a line a frame: its index, its time in seconds, and its hands."""
+    """JSON, a line a frame: its index, its time in seconds, and its hands, each with the id of its track."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._tracker = Tracker()
         self.partial = path.with_name(f"{path.stem}.partial{path.suffix}")
         self._file: IO[str] | None = None
 
@@ -113,7 +115,9 @@ class Lines:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.partial.open("w", encoding="utf-8")
-        record = {"frame": frame.index, "seconds": round(frame.time, 6), "hands": [asdict(h) for h in result.hands]}
+        tracks = self._tracker(result.hands, frame.time)
+        hands = [{"track": track.id, **asdict(track.hand)} for track in tracks]
+        record = {"frame": frame.index, "seconds": round(frame.time, 6), "hands": hands}
         self._file.write(json.dumps(record) + "\n")
 
     def __enter__(self) -> Lines:
