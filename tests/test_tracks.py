@@ -10,7 +10,7 @@ STEP = 1 / 30
 
 
 def box(x: float, y: float, width: int = 40, height: int = 50) -> Hand:
-    return Hand((round(x), round(y), width, height), width * height, (x + width / 2, y + height / 2), 0.9)
+    return Hand((round(x), round(y), width, height), width * height, (x + width / 2, y + height / 2), 0.9, 1.0)
 
 
 def follow(tracker: Tracker, frames: list[list[Hand]]) -> list[list[int]]:
@@ -41,7 +41,7 @@ def test_a_few_missed_frames_are_survived_and_ids_are_never_given_again() -> Non
 
 def test_hands_that_touch_and_part_again() -> None:
     apart = [box(100, 100), box(160, 100)]
-    together = [Hand((100, 100, 100, 50), 4500, (150, 125), 0.9)]
+    together = [Hand((100, 100, 100, 50), 4500, (150, 125), 0.9, 1.0)]
     ids = follow(Tracker(), [apart, apart, together, together, apart])
     assert ids[2] in ([1], [2])
     assert ids[2] == ids[3]

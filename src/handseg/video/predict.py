@@ -29,6 +29,8 @@ OUTPUTS = {
     "overlay": "_overlay.mp4",
     "cutout": "_cutout.webm",
     "matte": "_matte.mp4",
+    "heatmap": "_heatmap.mp4",
+    "blur": "_blur.mp4",
     "json": ".jsonl",
 }
 INDEX = "frames.json"
@@ -191,8 +193,12 @@ def segment_video(
 
 
 def _picture(kind: str, path: Path, rate: Fraction, source: Path) -> Picture:
-    if kind == "overlay":
-        return Picture(path, rate, lambda image, result: draw.overlay(image, result.mask), sound=source)
+    if kind == "cutout":
+        return Picture(path, rate, lambda image, result: draw.cutout(image, result.mask), "alpha", sound=source)
     if kind == "matte":
         return Picture(path, rate, lambda _, result: np.repeat(result.matte[..., None], 3, axis=2))
-    return Picture(path, rate, lambda image, result: draw.cutout(image, result.mask), "alpha", sound=source)
+    if kind == "heatmap":
+        return Picture(path, rate, lambda image, result: draw.heatmap(image, result.probability))
+    if kind == "blur":
+        return Picture(path, rate, lambda image, result: draw.blur_background(image, result.matte), sound=source)
+    return Picture(path, rate, lambda image, result: draw.overlay(image, result.mask), sound=source)
