@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from handseg.result import Hand, HandMask
     from handseg.segmenter import Segmenter, load
     from handseg.tracks import Tracker
+    from handseg.video.live import live
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,7 @@ __all__ = [
     "ModelCard",
     "Segmenter",
     "Tracker",
+    "live",
     "load",
 ]
 
@@ -34,6 +36,7 @@ _HOME = {
     "ModelCard": "card",
     "Segmenter": "segmenter",
     "Tracker": "tracks",
+    "live": "video.live",
     "load": "segmenter",
 }
 
