@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from handseg.contours import area, simplify, trace
+from handseg.contours import area, convex_hull, simplify, trace
 from handseg.image import load_mask
 from handseg.postprocess import label_components
 from tests.test_segmenter import EXAMPLES
@@ -72,3 +72,20 @@ def test_a_simplified_hand_is_the_same_hand(tolerance: float) -> None:
 
 def test_an_empty_mask_has_no_outline() -> None:
     assert trace(np.zeros((5, 6))) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(hnp.arrays(np.int64, st.tuples(st.integers(1, 40), st.just(2)), elements=st.integers(-9, 9)))
+def test_a_convex_hull_holds_all_points_and_bends_one_way(points: np.ndarray) -> None:
+    hull = convex_hull(points)
+    assert {tuple(p) for p in hull.tolist()} <= {tuple(p) for p in points.tolist()}
+    assert len({tuple(p) for p in hull.tolist()}) == len(hull)
+    if len(hull) < 3:
+        assert np.linalg.matrix_rank(points - points[0]) < 2
+        return
+    edge = np.roll(hull, -1, axis=0) - hull
+    to_point = points[:, None] - hull[None]
+    assert (edge[:, 0] * to_point[..., 1] - edge[:, 1] * to_point[..., 0] >= 0).all()
+    following = np.roll(edge, -1, axis=0)
+    assert (edge[:, 0] * following[:, 1] - edge[:, 1] * following[:, 0] > 0).all()
+    assert area(hull) > 0

@@ -1,8 +1,25 @@
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
-from handseg.draw import cutout, outline, overlay
+import numpy as np
+import pytest
+from PIL import Image
+
+from handseg.draw import (
+    PALETTE,
+    blur_background,
+    blur_hands,
+    composite,
+    cutout,
+    heatmap,
+    indexed,
+    outline,
+    overlay,
+    replace_background,
+)
+from handseg.errors import ImageError
+from handseg.image import save_indexed_png
 
 IMAGE = np.full((20, 30, 3), 100, np.uint8)
 MASK = np.zeros((20, 30), np.uint8)
@@ -29,3 +46,62 @@ def test_a_cutout_is_opaque_on_hands_only() -> None:
     assert result.shape == (20, 30, 4)
     assert np.array_equal(result[..., 3], MASK)
     assert np.array_equal(result[..., :3], IMAGE)
+
+
+def noise() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
+
+
+def test_a_heat_map_grows_brighter_with_the_probability() -> None:
+    probability = np.linspace(0, 1, 600, dtype=np.float32).reshape(20, 30)
+    brightness = heatmap(np.zeros_like(IMAGE), probability).astype(int) @ (299, 587, 114)
+    assert brightness.ravel()[0] < 3000
+    assert (np.diff(brightness.ravel()[::10]) > 0).all()
+    assert np.array_equal(heatmap(IMAGE, probability, opacity=0), IMAGE)
+
+
+def test_a_blurred_background_leaves_the_hand_sharp_and_takes_nothing_of_it() -> None:
+    image = noise()
+    image[MASK > 0] = 255
+    result = blur_background(image, MASK, 4)
+    assert (result[MASK > 0] == 255).all()
+    background = image[MASK == 0].astype(float)
+    assert result[MASK == 0].std() < background.std() / 2
+    assert result[MASK == 0].mean() == pytest.approx(background.mean(), rel=0.05)
+
+
+def test_blurred_hands_leave_the_background_alone() -> None:
+    image = noise()
+    result = blur_hands(image, MASK)
+    assert np.array_equal(result[MASK == 0], image[MASK == 0])
+    assert blur_hands(image, MASK, 4)[MASK > 0].std() < image[MASK > 0].std() / 2
+
+
+def test_another_background_covers_the_image_from_its_middle() -> None:
+    background = np.zeros((10, 40, 3), np.uint8)
+    background[:, 20:] = 200  # wider than the image: left and right are cut off evenly
+    result = replace_background(IMAGE, MASK, background)
+    assert (result[MASK > 0] == 100).all()
+    assert (result[0, :13] == 0).all()
+    assert (result[0, 17:] == 200).all()
+    assert (replace_background(IMAGE, MASK, np.full((1, 1, 3), 7, np.uint8))[MASK == 0] == 7).all()
+
+
+def test_a_matte_mixes() -> None:
+    half = np.full((20, 30), 128, np.uint8)
+    assert composite(IMAGE, np.zeros_like(IMAGE), half)[0, 0].tolist() == [50, 50, 50]
+    with pytest.raises(ImageError, match=r"30×20, 30×20, 5×5 pixels"):
+        composite(IMAGE, IMAGE, half[:5, :5])
+
+
+def test_an_indexed_png_holds_one_value_a_hand(tmp_path: Path) -> None:
+    regions = np.zeros((20, 30), np.int32)
+    regions[2:5], regions[8:10], regions[15] = 1, 2, 300
+    save_indexed_png(tmp_path / "a.png", indexed(regions), PALETTE)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.mode == "P"
+        values, colours = np.array(image), np.array(image.convert("RGB"))
+    assert np.array_equal(values, np.where(regions > 255, 0, regions))
+    assert len(PALETTE) == 768
+    assert colours[0, 0].tolist() == [0, 0, 0]
+    assert len({tuple(c) for c in (colours[0, 0], colours[3, 0], colours[9, 0])}) == 3

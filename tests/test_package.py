@@ -19,7 +19,8 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"data", "nets"},
     {"segmenter", "pipeline", "video"},
     {"engines"},
-    {"result", "draw", "formats"},
+    {"tracks"},
+    {"result", "interop", "draw", "formats"},
     {"postprocess", "contours"},
     {"preprocess"},
     {"card", "image", "metrics", "errors"},
@@ -78,5 +79,9 @@ def test_modules_are_short_and_imports_point_downwards(path: Path) -> None:
             if package == "handseg" and rest:
                 assert any(rest[0] in names for names in LAYERS[layer:]), f"{path} imports {module} from above"
             if package in {"torch", "lightning"}:
-                allowed = own in TORCH or path.name == "torchscript.py" or (own == "data" and path.name == "loading.py")
+                allowed = (
+                    own in TORCH
+                    or path.name in {"torchscript.py", "interop.py"}
+                    or (own == "data" and path.name == "loading.py")
+                )
                 assert allowed, f"{path} imports {module}"

@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from handseg.contours import area
+from handseg.formats import fill
 from handseg.result import HandMask
 
 
@@ -31,3 +33,52 @@ def test_specks_are_left_out() -> None:
     probability = np.zeros((300, 300), np.float32)
     probability[3, 3] = 1
     assert HandMask(probability, 0.5).hands == []
+
+
+def spread() -> HandMask:
+    """A block, a frame with a hole, and a speck."""
+    probability = np.zeros((100, 200), np.float32)
+    probability[10:50, 10:60] = 0.9
+    probability[20:80, 100:140] = 0.8
+    probability[40:60, 110:130] = 0.1
+    probability[95, 5] = 1
+    return HandMask(probability, 0.5)
+
+
+def test_regions_number_the_hands() -> None:
+    result = spread()
+    assert [hand.area for hand in result.hands] == [2000, 2000]
+    assert np.unique(result.regions).tolist() == [0, 1, 2]
+    for i, hand in enumerate(result.hands):
+        assert np.count_nonzero(result.regions == i + 1) == hand.area
+
+
+def test_convexity_is_one_for_a_block_and_less_for_a_hole_or_a_notch() -> None:
+    block, frame = spread().hands
+    assert block.convexity == pytest.approx(1)
+    assert frame.convexity == pytest.approx(2000 / 2400)
+    probability = np.zeros((100, 100), np.float32)
+    probability[10:90, 10:30] = probability[70:90, 10:90] = 1  # an L: its hull cuts off a triangle
+    (ell,) = HandMask(probability, 0.5).hands
+    assert ell.convexity == pytest.approx(2800 / (80 * 80 - 60 * 60 / 2))
+
+
+def test_contours_are_exact_holes_after_what_is_around_them() -> None:
+    result = spread()
+    block, frame = result.contours()
+    assert [area(o) for o in block] == [2000]
+    assert [area(o) for o in frame] == [2400, -400]
+    assert frame[0].min(0).tolist() == [100, 20]
+    assert frame[0].max(0).tolist() == [140, 80]
+
+
+def test_polygons_fill_to_the_same_pixels() -> None:
+    result = spread()
+    for i, outlines in enumerate(result.polygons(0)):
+        assert np.array_equal(fill(outlines, 100, 200) > 0, result.regions == i + 1)
+
+
+def test_no_hand_has_no_contours() -> None:
+    empty = HandMask(np.zeros((9, 9), np.float32), 0.5)
+    assert empty.contours() == empty.polygons() == []
+    assert not empty.regions.any()

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from handseg.pipeline import HandSegmentationPipeline
     from handseg.result import Hand, HandMask
     from handseg.segmenter import Segmenter, load
+    from handseg.tracks import Tracker
+    from handseg.video.live import live
 
 __version__ = "0.1.0"
 
@@ -21,6 +23,8 @@ __all__ = [
     "HandsegError",
     "ModelCard",
     "Segmenter",
+    "Tracker",
+    "live",
     "load",
 ]
 
@@ -31,6 +35,8 @@ _HOME = {
     "HandsegError": "errors",
     "ModelCard": "card",
     "Segmenter": "segmenter",
+    "Tracker": "tracks",
+    "live": "video.live",
     "load": "segmenter",
 }
 

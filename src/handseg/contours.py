@@ -94,3 +94,23 @@ def area(outline: np.ndarray) -> float:
     """Of a closed polygon (n, 2) of (x, y); positive where it runs clockwise as seen in the picture."""
     x, y = np.asarray(outline, np.float64).T
     return float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) / 2)
+
+
+def convex_hull(points: np.ndarray) -> np.ndarray:
+    """The corners of the convex hull of (n, 2) points of (x, y), in the direction of positive `area`.
+
+    The two chains of Andrew (Information Processing Letters 9(5), 1979); a pass takes out all corners at once that
+    bend inwards, which no corner of the hull does, until none is left.
+    """
+    ordered = points[np.lexsort(points.T[::-1])]
+    ordered = ordered[np.append(True, (ordered[1:] != ordered[:-1]).any(1))]
+    chains = []
+    for chain in (ordered, ordered[::-1]):
+        while True:
+            step = np.diff(chain, axis=0)
+            turns = step[:-1, 0] * step[1:, 1] - step[:-1, 1] * step[1:, 0] > 0
+            if turns.all():
+                break
+            chain = chain[np.concatenate([[True], turns, [True]])]
+        chains.append(chain[:-1])
+    return np.concatenate(chains) if len(ordered) > 1 else ordered

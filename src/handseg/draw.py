@@ -1,10 +1,21 @@
-"""Pictures of a result. Images RGB uint8 H×W×3, masks uint8 H×W (non-zero is hand)."""
+"""Pictures of a result. Images RGB uint8 H×W×3, masks uint8 H×W (non-zero is hand).
+
+An alpha is uint8 H×W: 255 where a hand covers all, 0 where none is; a mask is one with hard edges.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
+from handseg.errors import ImageError
+from handseg.image import blur, resize
+
 RED = (255, 40, 40)
+# Colours of a heat map from 0 to 1; after `inferno` (matplotlib), which stays readable in grey and to the colour-blind.
+HEAT = np.array([(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], np.float32)
+# R, G, B of index 0 (black) and of the hands after it; Okabe and Ito's eight, which the colour-blind tell apart.
+COLOURS = (230, 159, 0, 86, 180, 233, 0, 158, 115, 240, 228, 66, 0, 114, 178, 213, 94, 0, 204, 121, 167, 255, 255, 255)
+PALETTE = bytes([0, 0, 0, *(COLOURS * 32)[: 255 * 3]])
 
 
 def overlay(
@@ -32,3 +43,60 @@ def outline(mask: np.ndarray) -> np.ndarray:
 def cutout(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """RGBA uint8 H×W×4: the hands, on a transparent ground."""
     return np.dstack([image, np.where(mask > 0, 255, 0).astype(np.uint8)])
+
+
+def heatmap(image: np.ndarray, probability: np.ndarray, opacity: float = 0.7) -> np.ndarray:
+    """The probability, float32 H×W in [0, 1], as colours from black over red to yellow, laid over the image in grey."""
+    level = np.clip(probability, 0, 1) * (len(HEAT) - 1)
+    stops = np.arange(len(HEAT))
+    heat = np.stack([np.interp(level, stops, channel) for channel in HEAT.T], axis=2)
+    grey = image.mean(axis=2, dtype=np.float32)[..., None]
+    return np.asarray((heat * opacity + grey * (1 - opacity)).round().astype(np.uint8))
+
+
+def indexed(regions: np.ndarray) -> np.ndarray:
+    """uint8 H×W for `image.save_indexed_png` with PALETTE: of `HandMask.regions`, those that 8 bits can name."""
+    return np.where(regions > 255, 0, regions).astype(np.uint8)
+
+
+def blur_background(image: np.ndarray, alpha: np.ndarray, radius: float | None = None) -> np.ndarray:
+    """The hands sharp, all else blurred. radius: in pixels; default: a fiftieth of the image's longer side.
+
+    The hands are left out of what is blurred, so that no halo of theirs lies around them.
+    """
+    radius = _radius(image, radius)
+    without = blur(composite(np.zeros_like(image), image, alpha), radius).astype(np.float32)
+    share = blur(255 - alpha, radius).astype(np.float32)[..., None] / 255
+    back = np.clip(without / np.maximum(share, 1 / 255), 0, 255).round().astype(np.uint8)
+    return composite(image, back, alpha)
+
+
+def blur_hands(image: np.ndarray, alpha: np.ndarray, radius: float | None = None) -> np.ndarray:
+    """The hands blurred, all else sharp. radius: as in `blur_background`."""
+    return composite(blur(image, _radius(image, radius)), image, alpha)
+
+
+def replace_background(image: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """The hands before another picture, RGB uint8 of any size: it is enlarged to cover the image and cut at its middle.
+
+    For one colour give it as an array of 1×1×3.
+    """
+    height, width = image.shape[:2]
+    scale = max(height / background.shape[0], width / background.shape[1])
+    covering = [max(side, round(length * scale)) for side, length in zip((height, width), background.shape)]
+    whole = resize(background, *covering)
+    top, left = (covering[0] - height) // 2, (covering[1] - width) // 2
+    return composite(image, whole[top : top + height, left : left + width], alpha)
+
+
+def composite(front: np.ndarray, back: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """`front` where alpha is 255, `back` where it is 0, mixed between. Raises ImageError when their sizes differ."""
+    if not front.shape[:2] == back.shape[:2] == alpha.shape:
+        sizes = ", ".join(f"{a.shape[1]}×{a.shape[0]}" for a in (front, back, alpha))
+        raise ImageError(f"two images and an alpha of {sizes} pixels: resize them to one size first")
+    share = alpha[..., None].astype(np.float32) / 255
+    return np.asarray((front * share + back * (1 - share)).round().astype(np.uint8))
+
+
+def _radius(image: np.ndarray, radius: float | None) -> float:
+    return max(image.shape[:2]) / 50 if radius is None else radius

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar, Union
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 from handseg.errors import HandsegError, ImageError
 
@@ -104,6 +104,11 @@ def resize(array: np.ndarray, height: int, width: int, *, nearest: bool = False)
         return array
     method = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
     return np.array(Image.fromarray(array).resize((width, height), method))  # a copy: PIL's own is read-only
+
+
+def blur(array: np.ndarray, radius: float) -> np.ndarray:
+    """Blur uint8 H×W×3 or H×W; radius: standard deviation in pixels of the Gaussian that PIL comes near."""
+    return np.array(Image.fromarray(array).filter(ImageFilter.GaussianBlur(radius)))
 
 
 def _umask() -> int:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from handseg.contours import area as outline_area
+from handseg.contours import convex_hull, simplify, trace
+from handseg.formats import TOLERANCE, polygons
 from handseg.postprocess import binarise, label_components
+
+if TYPE_CHECKING:
+    from handseg.interop import Detections, Tensor
+
+SMALLEST = 2e-4  # of the image's area; less is a speck, no hand
 
 
 @dataclass(frozen=True)
@@ -15,13 +24,15 @@ class Hand:
     """One connected region of hand pixels; hands that touch are one region.
 
     box: (x, y, width, height) in pixels. area: pixels. centroid: (x, y).
-    confidence: mean probability over its pixels, in [0, 1].
+    confidence: mean probability over its pixels, in [0, 1]. convexity: its area as a share of its convex hull's, in
+    (0, 1]: near 1 for a fist, .75 for the spread fingers of the example picture.
     """
 
     box: tuple[int, int, int, int]
     area: int
     centroid: tuple[float, float]
     confidence: float
+    convexity: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,32 +56,91 @@ class HandMask:
         return np.asarray((self.probability * 255).round().astype(np.uint8))
 
     @cached_property
+    def regions(self) -> np.ndarray:
+        """int32 H×W: i + 1 on the pixels of `hands[i]`, else 0."""
+        labels, n = label_components(self.mask)
+        area = np.bincount(labels.ravel(), minlength=n + 1)
+        area[0] = 0
+        order = [i for i in np.argsort(-area, kind="stable") if area[i] >= max(1, self.mask.size * SMALLEST)]
+        number = np.zeros(n + 1, np.int32)
+        number[order] = np.arange(1, len(order) + 1)
+        return np.asarray(number[labels])
+
+    @cached_property
     def hands(self) -> list[Hand]:
         """The regions of the mask, largest first; specks below 0.02 % of the image are left out."""
-        labels, n = label_components(self.mask)
-        rows, columns = np.nonzero(labels)
-        ids = labels[rows, columns]
-        area = np.bincount(ids, minlength=n + 1)
-        confidence = np.bincount(ids, self.probability[rows, columns], n + 1) / np.maximum(area, 1)
-        x = np.bincount(ids, columns, n + 1) / np.maximum(area, 1)
-        y = np.bincount(ids, rows, n + 1) / np.maximum(area, 1)
-        low = np.full((n + 1, 2), self.mask.size)
-        high = np.zeros((n + 1, 2), int)
-        points = np.column_stack([columns, rows])
-        np.minimum.at(low, ids, points)
-        np.maximum.at(high, ids, points)
-        order = [i for i in np.argsort(-area, kind="stable") if area[i] >= max(1, self.mask.size * 2e-4)]
-        return [
-            Hand(
-                box=(
-                    int(low[i, 0]),
-                    int(low[i, 1]),
-                    int(high[i, 0] - low[i, 0] + 1),
-                    int(high[i, 1] - low[i, 1] + 1),
-                ),
-                area=int(area[i]),
-                centroid=(float(x[i]), float(y[i])),
-                confidence=float(confidence[i]),
+        n = int(self.regions.max(initial=0))
+        if not n:
+            return []
+        rows, starts, ends, ids = _runs(self.regions)
+        lengths = ends - starts
+        area = np.bincount(ids, lengths)
+        x = np.bincount(ids, lengths * (starts + ends - 1) / 2) / np.maximum(area, 1)
+        y = np.bincount(ids, lengths * rows) / np.maximum(area, 1)
+        confidence = np.bincount(self.regions.ravel(), self.probability.ravel()) / np.maximum(area, 1)
+        corners = np.concatenate([np.column_stack([c, rows + step]) for c in (starts, ends) for step in (0, 1)])
+        owners = np.tile(ids, 4)
+        hands = []
+        for i in range(1, n + 1):
+            own = corners[owners == i]
+            (left, top), (right, bottom) = own.min(0).tolist(), own.max(0).tolist()
+            hands.append(
+                Hand(
+                    box=(left, top, right - left, bottom - top),
+                    area=int(area[i]),
+                    centroid=(float(x[i]), float(y[i])),
+                    confidence=float(confidence[i]),
+                    convexity=float(area[i] / outline_area(convex_hull(own))),
+                )
             )
-            for i in order
-        ]
+        return hands
+
+    def contours(self, tolerance: float = 0.0) -> list[list[np.ndarray]]:
+        """Of each hand the outlines along the edges of its pixels: (n, 2) arrays of (x, y), as `contours.trace` gives.
+
+        The largest, which is around it, comes first, then those of its holes. tolerance: pixels by which a simplified
+        outline may stray; 0: exact.
+        """
+        found = []
+        for i, hand in enumerate(self.hands):
+            outlines = [simplify(o + hand.box[:2], tolerance) for o in trace(self._region(i))]
+            found.append(sorted(outlines, key=lambda o: -outline_area(o)))
+        return found
+
+    def polygons(self, tolerance: float = TOLERANCE) -> list[list[np.ndarray]]:
+        """Of each hand its polygons without holes, float64 (n, 2) of (x, y), as `formats.polygons` gives."""
+        return [[p + hand.box[:2] for p in polygons(self._region(i), tolerance)] for i, hand in enumerate(self.hands)]
+
+    def to_supervision(self) -> Detections:
+        """The hands as `supervision.Detections`: boxes, masks and confidences; class 0, "hand".
+
+        Raises MissingExtraError where supervision isn't installed.
+        """
+        from handseg.interop import to_supervision
+
+        return to_supervision(self)
+
+    def to_torch(self, what: Literal["mask", "probability"] = "mask") -> Tensor:
+        """The mask as a tensor uint8 H×W, 0 or 255, or the probability as float32 H×W; on the CPU, a copy.
+
+        Raises MissingExtraError where torch isn't installed.
+        """
+        from handseg.interop import to_torch
+
+        return to_torch(self, what)
+
+    def _region(self, i: int) -> np.ndarray:
+        """bool: the pixels of a hand, within its box."""
+        x, y, width, height = self.hands[i].box
+        return np.asarray(self.regions[y : y + height, x : x + width] == i + 1)
+
+
+def _runs(regions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of each horizontal run of non-zero pixels: row, first column, column past the last one, and its region.
+
+    Regions don't touch, so that a run lies in one of them.
+    """
+    inside = np.pad(regions > 0, ((0, 0), (1, 1)))
+    rows, edges = np.nonzero(inside[:, 1:] != inside[:, :-1])
+    rows, starts, ends = rows[::2], edges[::2], edges[1::2]
+    return rows, starts, ends, regions[rows, starts]

@@ -35,12 +35,15 @@ def assert_one_error(result: subprocess.CompletedProcess[str], *words: str) -> N
 
 
 def test_each_kind_of_output_is_written_at_the_images_size(tmp_path: Path) -> None:
-    result = handseg("predict", EXAMPLE, "-o", tmp_path, "--save", "mask,overlay,cutout,json")
+    result = handseg("predict", EXAMPLE, "-o", tmp_path, "--save", "mask,overlay,cutout,heatmap,blur,indexed,json")
     assert result.returncode == 0, result.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "hand.json",
         "hand.png",
+        "hand_blur.png",
         "hand_cutout.png",
+        "hand_heatmap.png",
+        "hand_indexed.png",
         "hand_overlay.png",
     ]
     with Image.open(tmp_path / "hand.png") as mask:
@@ -49,6 +52,10 @@ def test_each_kind_of_output_is_written_at_the_images_size(tmp_path: Path) -> No
     assert load_image(tmp_path / "hand_overlay.png").shape == (640, 960, 3)
     with Image.open(tmp_path / "hand_cutout.png") as cutout:
         assert cutout.mode == "RGBA"
+    with Image.open(tmp_path / "hand_indexed.png") as indexed:
+        assert indexed.mode == "P"
+        assert np.array_equal(np.array(indexed) > 0, load_mask(tmp_path / "hand.png") > 0)
+    assert load_image(tmp_path / "hand_heatmap.png").shape == load_image(tmp_path / "hand_blur.png").shape
     description = json.loads((tmp_path / "hand.json").read_text())
     assert (description["width"], description["height"], description["policy"]) == (960, 640, "hand")
     assert description["hands"][0]["area"] > 20_000
@@ -192,7 +199,9 @@ def test_a_50_megapixel_photo_and_odd_kinds_of_image(tmp_path: Path) -> None:
 def test_an_unknown_output_kind_is_refused(tmp_path: Path, save: str) -> None:
     result = handseg("predict", EXAMPLE, "-o", tmp_path, "--save", save)
     assert result.returncode == 2
-    assert "choose from mask, overlay, cutout, matte, json, yolo, labelme, coco" in result.stderr
+    assert (
+        "choose from mask, overlay, cutout, matte, heatmap, blur, indexed, json, yolo, labelme, coco" in result.stderr
+    )
 
 
 def test_annotation_formats_hold_the_mask(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handseg.metrics.temporal import stability
+from handseg.metrics.temporal import StabilityMeter, stability
 
 
 def bar(width: int) -> np.ndarray:
@@ -30,3 +30,12 @@ def test_steady_growth_is_no_jitter() -> None:
 
 def test_a_single_mask_is_steady() -> None:
     assert stability([bar(3)])["successive_iou"] == 1
+
+
+def test_what_is_carried_along_is_compared_where_both_frames_show_it() -> None:
+    meter = StabilityMeter()
+    meter.add(bar(40))
+    seen = np.ones((10, 100), bool)
+    seen[:, 45:] = False
+    meter.add(bar(50), last=bar(40), seen=seen)
+    assert meter.scores()["flip_rate"] == pytest.approx(5 / 45)

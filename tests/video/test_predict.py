@@ -31,12 +31,14 @@ def hand_clip(path: Path, frames: int = 12, audio: str | None = None) -> Path:
 def test_every_kind_of_output(tmp_path: Path) -> None:
     clip = hand_clip(tmp_path / "clip.mp4", audio="aac")
     out = tmp_path / "out"
-    result = handseg("predict", clip, "-o", out, "--save", "mask,overlay,cutout,matte,json")
+    result = handseg("predict", clip, "-o", out, "--save", "mask,overlay,cutout,matte,heatmap,blur,json")
     assert result.returncode == 0, result.stderr
     assert sorted(p.name for p in out.iterdir()) == [
         "clip",
         "clip.jsonl",
+        "clip_blur.mp4",
         "clip_cutout.webm",
+        "clip_heatmap.mp4",
         "clip_matte.mp4",
         "clip_overlay.mp4",
     ]
@@ -46,7 +48,7 @@ def test_every_kind_of_output(tmp_path: Path) -> None:
     index = json.loads((out / "clip" / "frames.json").read_text())
     assert index["frames"] == 12
     assert index["seconds"][3] == pytest.approx(0.12)
-    for name in ("clip_overlay.mp4", "clip_matte.mp4", "clip_cutout.webm"):
+    for name in ("clip_overlay.mp4", "clip_matte.mp4", "clip_cutout.webm", "clip_heatmap.mp4", "clip_blur.mp4"):
         with VideoReader(out / name) as reader:
             assert len(list(reader)) == 12
     assert beep(out / "clip_overlay.mp4")[0] == pytest.approx(beep(clip)[0], abs=1 / 25)
@@ -57,7 +59,8 @@ def test_every_kind_of_output(tmp_path: Path) -> None:
     # The hand moves to the right, and so does its mask.
     x = [line["hands"][0]["centroid"][0] for line in lines]
     assert x[11] - x[0] == pytest.approx(44, abs=6)
-    again = handseg("predict", clip, "-o", out, "--save", "mask,overlay,cutout,matte,json")
+    assert [line["hands"][0]["track"] for line in lines] == [1] * 12
+    again = handseg("predict", clip, "-o", out, "--save", "mask,overlay,cutout,matte,heatmap,blur,json")
     assert "1 there already" in again.stderr
 
 

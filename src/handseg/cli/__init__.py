@@ -11,6 +11,7 @@ from handseg import __version__
 from handseg.errors import HandsegError
 
 COMMANDS = {
+    "camera": "Show the hands before a camera, live.",
     "data": "Prepare, check and split datasets.",
     "evaluate": "Score a model on labelled images.",
     "export": "Turn a trained checkpoint into an ONNX or TorchScript file.",

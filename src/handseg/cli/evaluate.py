@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 @click.command(name="evaluate")
-@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("data", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--video", type=click.Path(path_type=Path), help="In place of DATA: how steady the masks of a clip are.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the scores to this file.")
 @click.option("--split", type=click.Path(path_type=Path), help="A split file; score only one side of it.")
 @click.option("--subset", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @options.test_time
 def command(
     data: tuple[Path, ...],
+    video: Path | None,
     json_path: Path | None,
     split: Path | None,
     subset: Any,
@@ -53,7 +55,17 @@ def command(
     Each DATA is a folder with images/ and masks/, or an EgoHands root. --model also takes a .ckpt of a run.
     `pixel` scores pool the counts over all pixels, `image` scores are means over images, both of the hand
     class; `two_class_miou` averages the background in. Intervals: 95 %, bootstrap over sessions.
+
+    --video CLIP needs no labels: each mask is compared with the one before it, carried along the optical flow, as it
+    comes from the network and smoothed.
     """
+    if bool(data) == (video is not None):
+        raise click.UsageError("give labelled DATA, or --video CLIP")
+    if video is not None:
+        if split is not None or report is not None or corruptions:
+            raise click.UsageError("--split, --report and --corruptions need labelled DATA; a --video has none")
+        stability_report(open_segmenter(model, engine, threads, policy, threshold, test_time), video, json_path)
+        return
     from handseg.data import Split, read_datasets
     from handseg.evaluation import evaluate
 
@@ -101,6 +113,24 @@ def command(
         reliability_plot(evaluation, report / "reliability.png")
         write_page(result, [(report / f"{k}.png", v) for k, v in pictures.items()], report / "report.html")
     click.echo(table(result))
+
+
+def stability_report(segmenter: Any, video: Path, json_path: Path | None) -> None:
+    """Print how steady the masks of a video are, and write it down where that is asked for."""
+    from handseg.evaluation.video import evaluate_video, video_table
+    from handseg.image import write_atomically
+
+    def progress(frames: Any, count: int | None) -> Any:
+        with click.progressbar(
+            frames, length=count, label=video.name, file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True
+        ) as bar:
+            yield from bar
+
+    result = evaluate_video(segmenter, video, progress)
+    if json_path is not None:
+        text = json.dumps(result, indent=1) + "\n"
+        write_atomically(json_path, lambda file: file.write(text.encode()))
+    click.echo(video_table(result))
 
 
 def open_segmenter(

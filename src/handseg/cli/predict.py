@@ -24,6 +24,9 @@ OUTPUTS = {
     "overlay": "_overlay.png",
     "cutout": "_cutout.png",
     "matte": "_matte.png",
+    "heatmap": "_heatmap.png",
+    "blur": "_blur.png",
+    "indexed": "_indexed.png",
     "json": ".json",
     "yolo": ".txt",
     "labelme": "_labelme.json",
@@ -79,10 +82,10 @@ def command(
 
     Each INPUT is an image, a video, or a folder whose images and videos are found at any depth; folders are
     mirrored below the output. A mask is OUTPUT/<name>.png, 8-bit, 0 or 255, as large as its image; a video's
-    masks are OUTPUT/<name>/000000.png and so on, its overlay and matte are MP4 files, its cutout a WebM file
-    with alpha, its JSON a line a frame. COCO is one file for all images, OUTPUT/annotations.json. What is there
-    already is skipped. An input that can't be read is named,
-    the others are done, and the exit status is 1.
+    masks are OUTPUT/<name>/000000.png and so on, its overlay, matte, heat map and blurred background are MP4 files,
+    its cutout a WebM file with alpha, its JSON a line a frame. COCO is one file for all images,
+    OUTPUT/annotations.json. What is there already is skipped. An input that can't be read is named, the others are
+    done, and the exit status is 1.
     """
     from contextlib import nullcontext
 
@@ -199,7 +202,7 @@ def write(
 ) -> bool:
     """Segment one image and write each output, whole or not at all; False where all was there already."""
     from handseg import draw, formats
-    from handseg.image import load_image, save_png, write_atomically
+    from handseg.image import load_image, save_indexed_png, save_png, write_atomically
 
     targets = {kind: stem.with_name(stem.name + OUTPUTS[kind]) for kind in save if kind != "coco"}
     if not overwrite and all(path.exists() for path in targets.values()) and (coco is None or coco.has(stem)):
@@ -223,6 +226,12 @@ def write(
             save_png(path, result.mask)
         elif kind == "matte":
             save_png(path, result.matte)
+        elif kind == "heatmap":
+            save_png(path, draw.heatmap(image, result.probability))
+        elif kind == "blur":
+            save_png(path, draw.blur_background(image, result.matte))
+        elif kind == "indexed":
+            save_indexed_png(path, draw.indexed(result.regions), draw.PALETTE)
         else:
             save_png(path, getattr(draw, kind)(image, result.mask))
     if coco is not None:

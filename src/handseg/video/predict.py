@@ -19,6 +19,7 @@ from handseg.errors import DamagedVideoError, VideoError
 from handseg.image import save_png, write_atomically
 from handseg.result import HandMask
 from handseg.segmenter import Segmenter
+from handseg.tracks import Tracker
 from handseg.video.reader import VideoFrame, VideoReader
 from handseg.video.smooth import Smoother
 from handseg.video.writer import Kind, VideoWriter
@@ -28,6 +29,8 @@ OUTPUTS = {
     "overlay": "_overlay.mp4",
     "cutout": "_cutout.webm",
     "matte": "_matte.mp4",
+    "heatmap": "_heatmap.mp4",
+    "blur": "_blur.mp4",
     "json": ".jsonl",
 }
 INDEX = "frames.json"
@@ -102,10 +105,11 @@ class Picture:
 
 
 class Lines:
-    """JSON, a line a frame: its index, its time in seconds, and its hands."""
+    """JSON, a line a frame: its index, its time in seconds, and its hands, each with the id of its track."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._tracker = Tracker()
         self.partial = path.with_name(f"{path.stem}.partial{path.suffix}")
         self._file: IO[str] | None = None
 
@@ -113,7 +117,9 @@ class Lines:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.partial.open("w", encoding="utf-8")
-        record = {"frame": frame.index, "seconds": round(frame.time, 6), "hands": [asdict(h) for h in result.hands]}
+        tracks = self._tracker(result.hands, frame.time)
+        hands = [{"track": track.id, **asdict(track.hand)} for track in tracks]
+        record = {"frame": frame.index, "seconds": round(frame.time, 6), "hands": hands}
         self._file.write(json.dumps(record) + "\n")
 
     def __enter__(self) -> Lines:
@@ -187,8 +193,12 @@ def segment_video(
 
 
 def _picture(kind: str, path: Path, rate: Fraction, source: Path) -> Picture:
-    if kind == "overlay":
-        return Picture(path, rate, lambda image, result: draw.overlay(image, result.mask), sound=source)
+    if kind == "cutout":
+        return Picture(path, rate, lambda image, result: draw.cutout(image, result.mask), "alpha", sound=source)
     if kind == "matte":
         return Picture(path, rate, lambda _, result: np.repeat(result.matte[..., None], 3, axis=2))
-    return Picture(path, rate, lambda image, result: draw.cutout(image, result.mask), "alpha", sound=source)
+    if kind == "heatmap":
+        return Picture(path, rate, lambda image, result: draw.heatmap(image, result.probability))
+    if kind == "blur":
+        return Picture(path, rate, lambda image, result: draw.blur_background(image, result.matte), sound=source)
+    return Picture(path, rate, lambda image, result: draw.overlay(image, result.mask), sound=source)
