@@ -6,12 +6,14 @@ import click
 
 from handseg.card import LABEL_POLICIES
 
+ENGINES = ("onnxruntime", "openvino", "openvino-bf16", "torchscript")  # of handseg.engines, which takes long to import
+
 model = click.option(
     "--model", "-m", default="default", show_default=True, help="Packaged model's name, or a model file."
 )
 engine = click.option(
     "--engine",
-    type=click.Choice(["onnxruntime", "openvino", "openvino-bf16", "torchscript"]),
+    type=click.Choice(ENGINES),
     help="Default: onnxruntime; torchscript for a .pt file.",
 )
 device = click.option(
