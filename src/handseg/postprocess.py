@@ -73,23 +73,24 @@ def label_components(mask: np.ndarray) -> tuple[np.ndarray, int]:
     Works on horizontal runs: each run is joined with those it touches in the row above (He et al., 2008).
     """
     height, width = mask.shape
-    padded = np.zeros((height, width + 2), np.int8)
-    padded[:, 1:-1] = mask > 0
-    change = np.diff(padded, axis=1)
-    rows, starts = np.nonzero(change == 1)
-    ends = np.nonzero(change == -1)[1]  # one past the run's last pixel, in the same order
-    parent = np.arange(len(rows))
+    inside = mask > 0
+    edge = np.empty((height, width + 1), bool)  # where a run starts, or has just ended
+    edge[:, 0], edge[:, -1] = inside[:, 0], inside[:, -1]
+    np.not_equal(inside[:, 1:], inside[:, :-1], out=edge[:, 1:-1])
+    rows, columns = np.divmod(np.flatnonzero(edge), width + 1)
+    first = np.searchsorted(rows[::2], np.arange(height + 1)).tolist()
+    starts, ends = columns[::2].tolist(), columns[1::2].tolist()  # lists: numpy's numbers are slow one by one
+    parent = list(range(len(starts)))
 
     def root(i: int) -> int:
         while parent[i] != i:
             parent[i] = parent[parent[i]]
-            i = int(parent[i])
+            i = parent[i]
         return i
 
-    first = np.searchsorted(rows, np.arange(height + 1))
     for row in range(1, height):
-        above, here = int(first[row - 1]), int(first[row])
-        stop_above, stop_here = here, int(first[row + 1])
+        above, here = first[row - 1], first[row]
+        stop_above, stop_here = here, first[row + 1]
         while above < stop_above and here < stop_here:
             if starts[above] <= ends[here] and starts[here] <= ends[above]:
                 a, b = root(above), root(here)
@@ -98,9 +99,8 @@ def label_components(mask: np.ndarray) -> tuple[np.ndarray, int]:
                 above += 1
             else:
                 here += 1
-    roots = np.array([root(i) for i in range(len(rows))], int)
+    roots = np.array([root(i) for i in range(len(parent))], int)
     numbers = np.unique(roots, return_inverse=True)[1] + 1
     labels = np.zeros((height, width), np.int32)
-    for y, start, end, number in zip(rows, starts, ends, numbers):
-        labels[y, start:end] = number
+    labels[inside] = np.repeat(numbers, columns[1::2] - columns[::2])
     return labels, int(numbers.max(initial=0))

@@ -42,8 +42,7 @@ class HandMask:
     @property
     def matte(self) -> np.ndarray:
         """uint8 H×W: the probability, 0 to 255, for soft edges."""
-        scaled = self.probability * np.float32(255)
-        return np.asarray(np.rint(scaled, out=scaled).astype(np.uint8))
+        return np.asarray((self.probability * 255).round().astype(np.uint8))
 
     @cached_property
     def hands(self) -> list[Hand]:
