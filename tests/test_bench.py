@@ -35,7 +35,7 @@ def test_every_combination_is_measured_in_turn() -> None:
         assert report["rounds"] == 3
         assert report["median_ms"] <= report["p95_ms"]
         assert list(report["stages_ms"]) == list(STAGES)
-        assert sum(report["stages_ms"].values()) == pytest.approx(report["median_ms"], rel=0.5)
+        assert all(0 <= ms < report["p95_ms"] for ms in report["stages_ms"].values())
     assert {(tuple(r["frame"]), tuple(r["input"]), r["threads"]) for r in (c.report() for c in made)} == {
         (frame, size, n) for frame in (SMALL, (50, 40)) for size in ((64, 96), (96, 64)) for n in (1, 2)
     }

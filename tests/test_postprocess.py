@@ -45,7 +45,7 @@ def test_enlarging_is_pils(height: int, width: int, more: int, wider: int) -> No
     assert large.dtype == np.float32
     assert large.shape == (height + more, width + wider)
     assert 0 <= large.min() <= large.max() <= 1
-    assert np.abs(large - resize(small, height + more, width + wider)).max() < 1e-6
+    assert np.abs(large - resize(small, height + more, width + wider)).max() < 1e-5
 
 
 @pytest.mark.usefixtures("way")

@@ -165,12 +165,23 @@ def _save(model: onnx.ModelProto, path: Path, card: ModelCard, result: Quantised
 
 
 def _float_nodes(model: onnx.ModelProto) -> Iterator[list[str]]:
-    """Which nodes to keep in float, first attempt first: all before the third convolution, then more."""
-    nodes = [node.name for node in model.graph.node]
-    convolutions = [i for i, node in enumerate(model.graph.node) if node.op_type == "Conv"]
+    """Which nodes to keep in float, first attempt first: all before the third convolution, then more; always the heads.
+
+    A head is a convolution that no other one follows.
+    """
+    nodes = list(model.graph.node)
+    leads_to_one: set[str] = set()  # tensors that some convolution needs
+    heads = []
+    for node in reversed(nodes):
+        if not leads_to_one.intersection(node.output):
+            heads.append(node.name)
+            if node.op_type != "Conv":
+                continue
+        leads_to_one.update(node.input)
+    convolutions = [i for i, node in enumerate(nodes) if node.op_type == "Conv"]
     n = len(convolutions)
     for first in sorted({min(k, n - 1) for k in (2, max(2, n // 8), max(2, n // 4))}):
-        yield nodes[: convolutions[first]] + nodes[convolutions[-1] :]
+        yield [node.name for node in nodes[: convolutions[first]]] + heads
 
 
 def _write(source: Path, path: Path, images: Sequence[Path], card: ModelCard, in_float: list[str]) -> None:
