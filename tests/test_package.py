@@ -17,7 +17,7 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"cli", "service", "__main__"},
     {"training", "evaluation", "export"},
     {"data", "nets"},
-    {"segmenter", "pipeline", "video"},
+    {"segmenter", "pipeline", "video", "bench"},
     {"engines"},
     {"tracks"},
     {"result", "interop", "draw", "formats"},

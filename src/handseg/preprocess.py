@@ -57,7 +57,10 @@ def preprocess(image: np.ndarray, card: ModelCard) -> tuple[np.ndarray, Placemen
     content = resize(image, *placement.resized)
     if placement.padded == placement.resized:
         return content, placement
+    height, width = placement.resized
+    colour = np.round(card.mean).astype(np.uint8)
     canvas = np.empty((*placement.padded, 3), np.uint8)
-    canvas[:] = np.round(card.mean)
-    canvas[: placement.resized[0], : placement.resized[1]] = content
+    canvas[:height, :width] = content
+    canvas[:height, width:] = colour
+    canvas[height:] = colour
     return canvas, placement

@@ -41,19 +41,21 @@ def load(
     *,
     engine: str | None = None,
     threads: int | None = None,
+    device: str = "cpu",
     policy: LabelPolicy = "hand",
     threshold: float | None = None,
     test_time: TestTime = "none",
 ) -> Segmenter:
     """Open a packaged model by name, or a model file by path.
 
-    engine: `onnxruntime` or `torchscript`; default: by the file's suffix. threads: default: all cores.
+    engine: `onnxruntime`, `openvino`, `openvino-bf16` or `torchscript`; default: onnxruntime, torchscript for a .pt
+    file. threads: default: all cores. device: `cpu`, or what the engine has (see `open_engine`).
     policy: what counts as foreground, `hand` (cut at the wrist) or `hand+forearm`.
     threshold: in (0, 1); default: the model card's. test_time: average over views of the image, at a
     multiple of the cost: `flip` (2 times), `flip+scales` (about 7 times). What it gains is small (docs/results).
-    Raises ModelError when the model, the engine or the policy isn't there.
+    Raises ModelError when the model, the engine, the device or the policy isn't there.
     """
-    opened = open_engine(model, engine=engine, threads=threads)
+    opened = open_engine(model, engine=engine, threads=threads, device=device)
     return Segmenter(opened, policy=policy, threshold=threshold, test_time=test_time)
 
 

@@ -59,6 +59,12 @@ def test_each_kind_of_output_is_written_at_the_images_size(tmp_path: Path) -> No
     description = json.loads((tmp_path / "hand.json").read_text())
     assert (description["width"], description["height"], description["policy"]) == (960, 640, "hand")
     assert description["hands"][0]["area"] > 20_000
+    assert result.stderr.startswith("model default, engine onnxruntime\n")
+
+
+def test_a_missing_device_is_named(tmp_path: Path) -> None:
+    result = handseg("predict", EXAMPLE, "-o", tmp_path, "--device", "toaster")
+    assert_one_error(result, "toaster", "offers cpu")
 
 
 def test_folders_are_mirrored_and_a_second_run_skips(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,21 @@ import onnxruntime
 import pytest
 
 from handseg.card import ModelCard
-from handseg.engines import find_model, open_engine
-from handseg.errors import ModelError
+from handseg.cli import options
+from handseg.engines import ENGINES, find_model, open_engine
+from handseg.errors import MissingExtraError, ModelError
+
+
+def require(engine: str) -> None:
+    """Skip where an engine isn't installed or the CPU can't run it."""
+    if engine.startswith("openvino"):
+        openvino = pytest.importorskip("openvino", reason="openvino isn't installed: handseg[openvino]")
+        if engine == "openvino-bf16" and "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            pytest.skip("this CPU has no bfloat16")
+
+
+def tolerance(engine: str) -> float:
+    return 1e-2 if engine == "openvino-bf16" else 1e-5
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +41,17 @@ def files(torch, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("engines")
     write_onnx(net, card, folder / "tiny.onnx")
     write_torchscript(net, card, folder / "tiny.pt")
-    return {"onnxruntime": folder / "tiny.onnx", "torchscript": folder / "tiny.pt"}
+    return {name: folder / f"tiny{suffix}" for name, suffix in ENGINES.items()}
 
 
-@pytest.mark.parametrize("name", ["onnxruntime", "torchscript"])
+@pytest.mark.parametrize("name", ENGINES)
 class TestEngine:
+    @pytest.fixture(autouse=True)
+    def installed(self, name: str) -> None:
+        require(name)
+
     def test_it_runs_any_batch_and_aligned_size(self, files: dict[str, Path], name: str) -> None:
-        engine = open_engine(files[name], threads=1)
+        engine = open_engine(files[name], engine=name, threads=1)
         assert engine.name == name
         assert engine.card.name == "tiny"
         rng = np.random.default_rng(0)
@@ -44,10 +62,10 @@ class TestEngine:
             assert 0 < output.min() <= output.max() < 1
 
     def test_a_batch_gives_what_single_images_give(self, files: dict[str, Path], name: str) -> None:
-        engine = open_engine(files[name], threads=1)
+        engine = open_engine(files[name], engine=name, threads=1)
         batch = np.random.default_rng(1).integers(0, 256, (3, 32, 48, 3), dtype=np.uint8)
         alone = np.concatenate([engine.run(image[None]) for image in batch])
-        assert np.abs(engine.run(batch) - alone).max() < 1e-5
+        assert np.abs(engine.run(batch) - alone).max() < tolerance(name)
 
     def test_a_file_of_another_kind_is_refused(self, tmp_path: Path, name: str) -> None:
         path = tmp_path / "model.onnx"
@@ -59,13 +77,60 @@ class TestEngine:
         if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             pytest.skip("this machine has the device")
         with pytest.raises(ModelError, match="cuda"):
-            open_engine(files[name], device="cuda")
+            open_engine(files[name], engine=name, device="cuda")
+        with pytest.raises(ModelError, match="toaster"):
+            open_engine(files[name], engine=name, device="toaster")
+
+    def test_outputs_are_the_callers_own(self, files: dict[str, Path], name: str) -> None:
+        engine = open_engine(files[name], engine=name, threads=1)
+        first = engine.run(np.zeros((1, 32, 48, 3), np.uint8))
+        kept = first.copy()
+        engine.run(np.full((1, 32, 48, 3), 255, np.uint8))
+        assert np.array_equal(first, kept)
 
 
-def test_engines_agree(files: dict[str, Path]) -> None:
+@pytest.mark.parametrize("name", ENGINES)
+def test_engines_agree(files: dict[str, Path], name: str) -> None:
+    require(name)
     batch = np.random.default_rng(2).integers(0, 256, (2, 32, 48, 3), dtype=np.uint8)
-    outputs = [open_engine(path).run(batch) for path in files.values()]
-    assert np.abs(outputs[0] - outputs[1]).max() < 1e-5
+    expected = open_engine(files["onnxruntime"], threads=1).run(batch)
+    output = open_engine(files[name], engine=name, threads=1).run(batch)
+    assert np.abs(output - expected).max() < tolerance(name)
+
+
+def test_the_command_line_offers_every_engine() -> None:
+    assert tuple(ENGINES) == options.ENGINES
+
+
+def test_onnxruntime_stays_the_default_and_nothing_else_steps_in(
+    files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert open_engine(files["onnxruntime"], threads=1).name == "onnxruntime"
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MissingExtraError, match=r"handseg\[openvino\]"):
+        open_engine(files["openvino"], engine="openvino")
+
+
+def test_bfloat16_is_refused_where_the_cpu_has_none(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    openvino = pytest.importorskip("openvino", reason="openvino isn't installed: handseg[openvino]")
+    monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32"])
+    with pytest.raises(ModelError, match="no bfloat16; use --engine openvino"):
+        open_engine(files["openvino"], engine="openvino-bf16")
+
+
+def test_a_provider_that_does_not_start_is_an_error(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """onnxruntime lists CUDA where it was built with it, and goes on with the CPU where its libraries are missing."""
+
+    class Fallen(onnxruntime.InferenceSession):
+        def __init__(self, path: str, settings: onnxruntime.SessionOptions, providers: list) -> None:
+            super().__init__(path, settings, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Fallen)
+    with pytest.raises(ModelError, match="cuda:1: onnxruntime can't start it"):
+        open_engine(files["onnxruntime"], device="cuda:1")
+    with pytest.raises(ModelError, match="write cuda or cuda:0"):
+        open_engine(files["onnxruntime"], device="cuda:first")
 
 
 def test_an_onnx_file_without_a_card_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
@@ -73,8 +138,10 @@ def test_an_onnx_file_without_a_card_is_refused(files: dict[str, Path], tmp_path
     model = onnx.load(files["onnxruntime"])
     del model.metadata_props[:]
     onnx.save(model, tmp_path / "bare.onnx")
-    with pytest.raises(ModelError, match="carries no model card"):
-        open_engine(tmp_path / "bare.onnx")
+    for engine in ("onnxruntime", "openvino"):
+        require(engine)
+        with pytest.raises(ModelError, match="carries no model card"):
+            open_engine(tmp_path / "bare.onnx", engine=engine)
 
 
 def test_the_blogs_torchscript_runs_in_its_pipeline_only(torch, tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from handseg import __version__
 from handseg.errors import HandsegError
 
 COMMANDS = {
+    "bench": "Measure how fast it is on this machine.",
     "camera": "Show the hands before a camera, live.",
     "data": "Prepare, check and split datasets.",
     "evaluate": "Score a model on labelled images.",
-    "export": "Turn a trained checkpoint into an ONNX or TorchScript file.",
+    "export": "Turn a trained checkpoint into an ONNX, INT8 or TorchScript file.",
     "models": "List the packaged models and their cards.",
     "predict": "Write hand masks for images and folders.",
     "train": "Train a model of your own.",

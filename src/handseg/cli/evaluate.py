@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @options.policy
 @options.threshold
 @options.threads
+@options.device
 @options.test_time
 def command(
     data: tuple[Path, ...],
@@ -48,6 +49,7 @@ def command(
     policy: LabelPolicy,
     threshold: float | None,
     threads: int | None,
+    device: str,
     test_time: TestTime,
 ) -> None:
     """Score a model on labelled images, at the labels' own resolution.
@@ -69,7 +71,7 @@ def command(
     from handseg.data import Split, read_datasets
     from handseg.evaluation import evaluate
 
-    segmenter = open_segmenter(model, engine, threads, policy, threshold, test_time)
+    segmenter = open_segmenter(model, engine, threads, device, policy, threshold, test_time)
     samples = read_datasets(data, policy)
     if split is not None:
         samples = Split.load(split).select(samples, subset)
@@ -137,6 +139,7 @@ def open_segmenter(
     model: str,
     engine: str | None,
     threads: int | None,
+    device: str,
     policy: LabelPolicy,
     threshold: float | None,
     test_time: TestTime,
@@ -145,7 +148,15 @@ def open_segmenter(
     from handseg.segmenter import Segmenter, load
 
     if not model.endswith(".ckpt"):
-        return load(model, engine=engine, threads=threads, policy=policy, threshold=threshold, test_time=test_time)
+        return load(
+            model,
+            engine=engine,
+            threads=threads,
+            device=device,
+            policy=policy,
+            threshold=threshold,
+            test_time=test_time,
+        )
     try:
         from handseg.training.engine import CheckpointEngine
     except ImportError as error:

@@ -6,11 +6,21 @@ import click
 
 from handseg.card import LABEL_POLICIES
 
+ENGINES = ("onnxruntime", "openvino", "openvino-bf16", "torchscript")  # of handseg.engines, which takes long to import
+
 model = click.option(
     "--model", "-m", default="default", show_default=True, help="Packaged model's name, or a model file."
 )
 engine = click.option(
-    "--engine", type=click.Choice(["onnxruntime", "torchscript"]), help="Default: by the model file's suffix."
+    "--engine",
+    type=click.Choice(ENGINES),
+    help="Default: onnxruntime; torchscript for a .pt file.",
+)
+device = click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    help="cpu, cuda, coreml or directml, where the engine has them; cuda:1 is the second GPU.",
 )
 policy = click.option(
     "--policy",

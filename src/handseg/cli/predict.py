@@ -64,6 +64,7 @@ def parse_outputs(_ctx: click.Context, _param: click.Parameter, value: str) -> t
 @options.policy
 @options.threshold
 @options.threads
+@options.device
 @options.test_time
 def command(
     inputs: tuple[Path, ...],
@@ -76,6 +77,7 @@ def command(
     policy: LabelPolicy,
     threshold: float | None,
     threads: int | None,
+    device: str,
     test_time: TestTime,
 ) -> None:
     """Write hand masks for images, videos and folders.
@@ -91,7 +93,16 @@ def command(
 
     from handseg.segmenter import load
 
-    segmenter = load(model, engine=engine, threads=threads, policy=policy, threshold=threshold, test_time=test_time)
+    segmenter = load(
+        model,
+        engine=engine,
+        threads=threads,
+        device=device,
+        policy=policy,
+        threshold=threshold,
+        test_time=test_time,
+    )
+    click.echo(f"model {segmenter.card.name}, engine {segmenter.engine.name}", err=True)
     jobs, failures = plan(inputs, output)
     for failure in failures:
         click.echo(f"error: {failure}", err=True)

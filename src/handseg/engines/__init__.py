@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 from handseg.engines.base import Engine
 from handseg.errors import ModelError
 
-ENGINES = {"onnxruntime": ".onnx", "torchscript": ".pt"}
+ENGINES = {"onnxruntime": ".onnx", "openvino": ".onnx", "openvino-bf16": ".onnx", "torchscript": ".pt"}
 
 __all__ = ["ENGINES", "Engine", "find_model", "open_engine", "packaged_models"]
 
@@ -41,9 +42,12 @@ def open_engine(
 ) -> Engine:
     """Open a model by packaged name or path.
 
-    engine: `onnxruntime` (.onnx) or `torchscript` (.pt); default: by the file's suffix. threads: of the
-    engine; default: its own choice, all cores. device: cpu or cuda.
-    Raises ModelError when the model or the engine is unknown or the file isn't a model of that kind.
+    engine: one of ENGINES, whose values are the kinds of file they run. Default: by the file's suffix, onnxruntime for
+    .onnx also where OpenVINO is installed, which isn't faster at the same precision (docs/results/speed.md).
+    threads: of the engine; default: its own choice, all cores. device: cpu; with onnxruntime also cuda, coreml or
+    directml where it was built with them; with torchscript also cuda.
+    Raises ModelError when the model, the engine or the device isn't there or the file isn't a model of that kind, and
+    MissingExtraError when the engine isn't installed; another one is never taken instead.
     """
     path = find_model(model)
     if engine is None:
@@ -54,6 +58,11 @@ def open_engine(
         from handseg.engines.torchscript import TorchScriptEngine
 
         return TorchScriptEngine(path, threads=threads, device=device)
+    if engine.startswith("openvino"):
+        from handseg.engines.openvino import OpenVinoEngine
+
+        precision: Literal["f32", "bf16"] = "bf16" if engine == "openvino-bf16" else "f32"
+        return OpenVinoEngine(path, threads=threads, device=device, precision=precision)
     from handseg.engines.onnx import OnnxEngine
 
     return OnnxEngine(path, threads=threads, device=device)

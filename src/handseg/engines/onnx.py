@@ -10,32 +10,40 @@ import onnxruntime as ort
 from handseg.card import METADATA_KEY, ModelCard
 from handseg.errors import ModelError
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+}
+NUMBERED = ("cuda", "directml")
 
 
 class OnnxEngine:
     """Runs an .onnx file that carries its card.
 
+    device: a key of PROVIDERS; cuda and directml may name one of several cards, as in `cuda:1`.
     Raises ModelError when the file isn't an ONNX model, has no card, or the device isn't available.
     """
 
-    name = "onnxruntime"
-
     def __init__(self, path: Path, *, threads: int | None = None, device: str = "cpu") -> None:
+        self.name = "onnxruntime" if device == "cpu" else f"onnxruntime on {device}"
         self.model = str(path)
-        provider = PROVIDERS.get(device.split(":")[0])
-        if provider not in ort.get_available_providers():
-            raise ModelError(f"device {device}: this onnxruntime offers {_offered()}; choose one of them")
+        provider, settings = _provider(device)
         options = ort.SessionOptions()
         options.log_severity_level = 3
         if threads is not None:
             options.intra_op_num_threads = threads
+        if device.startswith("directml"):  # asked for by its documentation
+            options.enable_mem_pattern = False
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=[provider])
+            self._session = ort.InferenceSession(str(path), options, providers=[(provider, settings)])
         except Exception as error:  # onnxruntime raises classes of its own for a bad file
             raise ModelError(
                 f"{path}: not an ONNX model that onnxruntime can run; export it anew with: handseg export"
             ) from error
+        if provider not in self._session.get_providers():  # onnxruntime would go on with the CPU
+            raise ModelError(f"device {device}: onnxruntime can't start it; check its driver and libraries, or use cpu")
         card = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if card is None:
             raise ModelError(f"{path}: carries no model card, so its input isn't known; export it with: handseg export")
@@ -47,6 +55,15 @@ class OnnxEngine:
         return np.asarray(output, np.float32)
 
 
-def _offered() -> str:
+def _provider(device: str) -> tuple[str, dict[str, str]]:
+    """onnxruntime's name for a device, and its settings."""
+    kind, colon, number = device.partition(":")
     available = ort.get_available_providers()
-    return ", ".join(device for device, provider in PROVIDERS.items() if provider in available)
+    if PROVIDERS.get(kind) not in available:
+        offered = ", ".join(name for name, provider in PROVIDERS.items() if provider in available)
+        raise ModelError(f"device {device}: this onnxruntime offers {offered}; choose one of them")
+    if not colon:
+        return PROVIDERS[kind], {}
+    if kind not in NUMBERED or not number.isdecimal():
+        raise ModelError(f"device {device}: write {kind}" + f" or {kind}:0" * (kind in NUMBERED))
+    return PROVIDERS[kind], {"device_id": number}

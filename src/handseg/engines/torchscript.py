@@ -19,8 +19,6 @@ class TorchScriptEngine:
     Raises ModelError when the file isn't TorchScript, or has no card and none is given.
     """
 
-    name = "torchscript"
-
     def __init__(
         self,
         path: Path,
@@ -33,12 +31,14 @@ class TorchScriptEngine:
             import torch
         except ImportError as error:
             raise MissingExtraError(f"{path}: TorchScript", "train") from error
+        if device.split(":")[0] not in ("cpu", "cuda"):
+            raise ModelError(f"device {device}: the engine torchscript runs on cpu or cuda; choose one of them")
         if device != "cpu" and not torch.cuda.is_available():
             raise ModelError(f"device {device}: torch finds no GPU here; use cpu")
         self._torch = torch
         self.model = str(path)
-        if threads is not None:
-            torch.set_num_threads(threads)
+        self.name = "torchscript" if device == "cpu" else f"torchscript on {device}"
+        self._threads = threads
         extra = {METADATA_KEY: ""}
         try:
             with warnings.catch_warnings():
@@ -62,6 +62,8 @@ class TorchScriptEngine:
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         torch = self._torch
+        if self._threads is not None and self._threads != torch.get_num_threads():
+            torch.set_num_threads(self._threads)  # torch has one number for the whole process
         with torch.inference_mode():
             x = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
             if self._foreign:

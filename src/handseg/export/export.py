@@ -18,6 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from handseg.card import METADATA_KEY, ModelCard
 from handseg.engines import open_engine
 from handseg.errors import HandsegError, MissingExtraError, ModelError
+from handseg.export.half import store_half
 from handseg.nets.blocks import SegmentationNet, normalised_convolutions
 from handseg.nets.deployable import Deployable
 from handseg.preprocess import preprocess
@@ -130,26 +131,3 @@ def round_to_half(net: nn.Module) -> None:
         for parameter in net.parameters():
             if parameter.ndim > 1:
                 parameter.copy_(parameter.half().float())
-
-
-def store_half(model: object) -> None:
-    """Keep each initialiser of an ONNX model that half precision can hold exactly in it, with a cast behind it."""
-    import onnx
-    from onnx import numpy_helper
-
-    assert isinstance(model, onnx.ModelProto)
-    graph = model.graph
-    casts = []
-    for tensor in graph.initializer:
-        if tensor.data_type != onnx.TensorProto.FLOAT:
-            continue
-        values = numpy_helper.to_array(tensor)
-        small = values.astype(np.float16)
-        if values.size < 64 or not np.array_equal(small.astype(np.float32), values):
-            continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(small, f"{name}.half"))
-        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
