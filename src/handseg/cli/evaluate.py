@@ -66,7 +66,8 @@ def command(
     if video is not None:
         if split is not None or report is not None or corruptions:
             raise click.UsageError("--split, --report and --corruptions need labelled DATA; a --video has none")
-        stability_report(open_segmenter(model, engine, threads, policy, threshold, test_time), video, json_path)
+        segmenter = open_segmenter(model, engine, threads, device, policy, threshold, test_time)
+        stability_report(segmenter, video, json_path)
         return
     from handseg.data import Split, read_datasets
     from handseg.evaluation import evaluate
