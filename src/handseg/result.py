@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from handseg.card import HAND_CLASSES
 from handseg.contours import area as outline_area
 from handseg.contours import convex_hull, simplify, trace
 from handseg.formats import TOLERANCE, polygons
+from handseg.owners import split_by_class
 from handseg.postprocess import binarise, label_components
 
 if TYPE_CHECKING:
@@ -21,11 +23,13 @@ SMALLEST = 2e-4  # of the image's area; less is a speck, no hand
 
 @dataclass(frozen=True)
 class Hand:
-    """One connected region of hand pixels; hands that touch are one region.
+    """One connected region of hand pixels; hands that touch are one region, unless the model tells whose they are and
+    they are different ones.
 
     box: (x, y, width, height) in pixels. area: pixels. centroid: (x, y).
     confidence: mean probability over its pixels, in [0, 1]. convexity: its area as a share of its convex hull's, in
-    (0, 1]: near 1 for a fist, .75 for the spread fingers of the example picture.
+    (0, 1]: near 1 for a fist, .75 for the spread fingers of the example picture. owner: "own" for whoever carries the
+    camera, or "other"; side: "left" or "right"; both None where the model doesn't tell.
     """
 
     box: tuple[int, int, int, int]
@@ -33,17 +37,22 @@ class Hand:
     centroid: tuple[float, float]
     confidence: float
     convexity: float
+    owner: str | None = None
+    side: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class HandMask:
     """The hands in one image, at the image's own height and width.
 
-    probability: float32 H×W in [0, 1]. threshold: a pixel is hand from this probability on.
+    probability: float32 H×W in [0, 1]. threshold: a pixel is hand from this probability on. classes: float32 4×h×w, of
+    each of `card.HAND_CLASSES` the probability for a pixel that is hand, over the whole image at the network's
+    resolution; None where the model doesn't tell.
     """
 
     probability: np.ndarray
     threshold: float
+    classes: np.ndarray | None = None
 
     @cached_property
     def mask(self) -> np.ndarray:
@@ -55,22 +64,38 @@ class HandMask:
         """uint8 H×W: the probability, 0 to 255, for soft edges."""
         return np.asarray((self.probability * 255).round().astype(np.uint8))
 
-    @cached_property
+    @property
     def regions(self) -> np.ndarray:
         """int32 H×W: i + 1 on the pixels of `hands[i]`, else 0."""
+        return self._regions[0]
+
+    @property
+    def class_map(self) -> np.ndarray:
+        """uint8 H×W: on each of `hands` 1 + its index in `card.HAND_CLASSES`, else 0; also where the model doesn't tell."""
+        regions, names = self._regions
+        values = np.array([0, *(HAND_CLASSES.index(name) + 1 if name else 0 for name in names)], np.uint8)
+        return np.asarray(values[regions])
+
+    @cached_property
+    def _regions(self) -> tuple[np.ndarray, list[str]]:
+        """The regions, largest first, and the hand class of each ("" where the model doesn't tell)."""
         labels, n = label_components(self.mask)
-        area = np.bincount(labels.ravel(), minlength=n + 1)
+        names = [""] * n
+        if self.classes is not None:
+            labels, found = split_by_class(labels, n, self.classes)
+            names = [HAND_CLASSES[i] for i in found]
+        area = np.bincount(labels.ravel(), minlength=len(names) + 1)
         area[0] = 0
         order = [i for i in np.argsort(-area, kind="stable") if area[i] >= max(1, self.mask.size * SMALLEST)]
-        number = np.zeros(n + 1, np.int32)
+        number = np.zeros(len(names) + 1, np.int32)
         number[order] = np.arange(1, len(order) + 1)
-        return np.asarray(number[labels])
+        return np.asarray(number[labels]), [names[i - 1] for i in order]
 
     @cached_property
     def hands(self) -> list[Hand]:
         """The regions of the mask, largest first; specks below 0.02 % of the image are left out."""
-        n = int(self.regions.max(initial=0))
-        if not n:
+        names = self._regions[1]
+        if not names:
             return []
         rows, starts, ends, ids = _runs(self.regions)
         lengths = ends - starts
@@ -81,8 +106,9 @@ class HandMask:
         corners = np.concatenate([np.column_stack([c, rows + step]) for c in (starts, ends) for step in (0, 1)])
         owners = np.tile(ids, 4)
         hands = []
-        for i in range(1, n + 1):
+        for i, name in enumerate(names, start=1):
             own = corners[owners == i]
+            owner, side = name.split() if name else (None, None)
             (left, top), (right, bottom) = own.min(0).tolist(), own.max(0).tolist()
             hands.append(
                 Hand(
@@ -91,6 +117,8 @@ class HandMask:
                     centroid=(float(x[i]), float(y[i])),
                     confidence=float(confidence[i]),
                     convexity=float(area[i] / outline_area(convex_hull(own))),
+                    owner=owner,
+                    side=side,
                 )
             )
         return hands
@@ -136,11 +164,9 @@ class HandMask:
 
 
 def _runs(regions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of each horizontal run of non-zero pixels: row, first column, column past the last one, and its region.
-
-    Regions don't touch, so that a run lies in one of them.
-    """
-    inside = np.pad(regions > 0, ((0, 0), (1, 1)))
-    rows, edges = np.nonzero(inside[:, 1:] != inside[:, :-1])
-    rows, starts, ends = rows[::2], edges[::2], edges[1::2]
-    return rows, starts, ends, regions[rows, starts]
+    """Of each horizontal run of pixels of one region: row, first column, column past the last one, and the region."""
+    padded = np.pad(regions, ((0, 0), (1, 1)))
+    rows, edges = np.nonzero(padded[:, 1:] != padded[:, :-1])
+    values = padded[rows, edges + 1]  # right of the edge; 0 at the last of a row
+    runs = np.flatnonzero(values)
+    return rows[runs], edges[runs], edges[runs + 1], values[runs]

@@ -124,4 +124,8 @@ class Segmenter:
             for (view, _), output, (_, placement) in zip(self._views, outputs, shown):
                 probability = restore(output[i, self._channel], placement)
                 views.append(probability[:, ::-1] if view.mirrored else probability)
-            yield HandMask(views[0] if len(views) == 1 else np.mean(views, axis=0), self.threshold)
+            classes = None
+            if self.card.hand_classes:
+                height, width = shown[0][1].resized
+                classes = outputs[0][i, len(self.card.policies) :, :height, :width]
+            yield HandMask(views[0] if len(views) == 1 else np.mean(views, axis=0), self.threshold, classes)

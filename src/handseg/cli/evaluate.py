@@ -196,6 +196,9 @@ def table(result: dict[str, Any]) -> str:
         f"boundary IoU {b['iou']:.4f}, normalised surface distance at 2 px {b['nsd_2px']:.4f}, "
         f"at 4 px {b['nsd_4px']:.4f}; calibration error {result['calibration']['ece']:.4f}"
     )
+    if result["hand_classes"]:
+        parts = (f"{name} {value:.3f}" for name, value in result["hand_classes"].items())
+        lines.append(f"pixel IoU by whose hand, and which: {', '.join(parts)}")
     for name, rows in result["by_condition"].items():
         parts = (f"{v} {r['pixel_f1']:.3f} ({r['n_images']} images)" for v, r in rows.items())
         lines.append(f"pixel F1 by {name}: {', '.join(parts)}")

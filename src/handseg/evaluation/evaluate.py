@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from handseg.card import HAND_CLASSES
 from handseg.data.sample import Sample
 from handseg.errors import DataError, ModelError
 from handseg.evaluation.calibration import expected_calibration_error
@@ -27,7 +28,9 @@ class Evaluation:
 
     hand, background: int64 (n, BINS + 1); bin b counts the pixels with b ≤ 1000·probability < b + 1.
     boundary: float64 (n,), boundary IoU at `threshold`. surface: int64 (n, 2, 2), at each of TOLERANCES what
-    `surface_counts` gives at `threshold`. conditions: of each image, see `handseg.evaluation.conditions`.
+    `surface_counts` gives at `threshold`. classes: int64 (n, 4, 2), of each of `card.HAND_CLASSES` the pixels in both
+    label and result and those in either; 0 where one of them doesn't tell whose hands they are.
+    conditions: of each image, see `handseg.evaluation.conditions`.
     """
 
     samples: Sequence[Sample]
@@ -36,6 +39,7 @@ class Evaluation:
     threshold: float
     boundary: np.ndarray
     surface: np.ndarray
+    classes: np.ndarray
     conditions: Sequence[dict[str, str]]
 
     def counts(self, threshold: float | None = None) -> np.ndarray:
@@ -88,6 +92,11 @@ class Evaluation:
         pooled = {f"nsd_{t}px": float(n / max(1, e)) for t, n, e in zip(TOLERANCES, near, everything)}
         return {"iou": float(self.boundary.mean()), **pooled}
 
+    def class_scores(self) -> dict[str, float]:
+        """IoU of each hand class, its counts pooled over all pixels; those that no label has are left out."""
+        both, either = self.classes.sum(0).T
+        return {name: float(b / e) for name, b, e in zip(HAND_CLASSES, both, either) if e}
+
     def report(self, model: str) -> dict[str, Any]:
         """The JSON of `handseg evaluate`: the scores, their intervals, and the scores at 0.45 and 0.5."""
 
@@ -101,6 +110,7 @@ class Evaluation:
             "threshold": self.threshold,
             **_rounded(self.scores()),
             "boundary": {k: round(v, 4) for k, v in self.boundary_scores().items()},
+            "hand_classes": {name: round(v, 4) for name, v in self.class_scores().items()},
             "by_condition": {
                 name: {value: {k: round(v, 4) for k, v in row.items()} for value, row in rows.items()}
                 for name, rows in self.by_condition().items()
@@ -139,6 +149,7 @@ def evaluate(
     background = np.zeros_like(hand)
     boundary = np.zeros(len(samples))
     surface = np.zeros((len(samples), len(TOLERANCES), 2), np.int64)
+    classes = np.zeros((len(samples), len(HAND_CLASSES), 2), np.int64)
     seen = []
     for row, sample in enumerate(progress(samples)):
         image, mask = sample.load_image(), sample.load_mask()
@@ -152,8 +163,19 @@ def evaluate(
         background[row] = np.bincount(bins[~inside], minlength=BINS + 1)
         boundary[row] = boundary_iou(found.mask, inside)
         surface[row] = [surface_counts(found.mask, inside, tolerance) for tolerance in TOLERANCES]
+        if found.classes is not None and corrupt is None and (hands := sample.load_hands()) is not None:
+            classes[row] = _class_counts(found.class_map, hands)
         seen.append(conditions(image, inside))
-    return Evaluation(samples, hand, background, segmenter.threshold, boundary, surface, seen)
+    return Evaluation(samples, hand, background, segmenter.threshold, boundary, surface, classes, seen)
+
+
+def _class_counts(found: np.ndarray, hands: Sequence[np.ndarray]) -> list[tuple[int, int]]:
+    """Of each hand class the pixels in both the class map and the label's masks, and those in either."""
+    counts = []
+    for i, hand in enumerate(hands, start=1):
+        mine, labelled = found == i, hand > 0
+        counts.append((int((mine & labelled).sum()), int((mine | labelled).sum())))
+    return counts
 
 
 def _rounded(scores: Scores) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -89,7 +89,7 @@ class LiveStream:
                 segmented = time.monotonic()
                 if self._smoother is not None:
                     steady = self._smoother(frame.image, result.probability, frame.time)
-                    result = HandMask(steady, result.threshold)
+                    result = replace(result, probability=steady)
                 smoothed = time.monotonic()
                 tracks = self._tracker(result.hands, frame.time)
                 ready.append(time.monotonic())

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -182,7 +182,7 @@ def segment_video(
                     result = segmenter(frame.image)
                     if smoother is not None:
                         steady = smoother(frame.image, result.probability, frame.time)
-                        result = HandMask(steady, result.threshold)
+                        result = replace(result, probability=steady)
                     for output in outputs.values():
                         output.write(frame, result)
             except DamagedVideoError as error:
