@@ -71,7 +71,7 @@ class HandMask:
 
     @property
     def class_map(self) -> np.ndarray:
-        """uint8 H×W: on each of `hands` 1 + its index in `card.HAND_CLASSES`, else 0; also where the model doesn't tell."""
+        """uint8 H×W: on each of `hands` 1 + its index in `card.HAND_CLASSES`; 0 elsewhere, or where it isn't told."""
         regions, names = self._regions
         values = np.array([0, *(HAND_CLASSES.index(name) + 1 if name else 0 for name in names)], np.uint8)
         return np.asarray(values[regions])
