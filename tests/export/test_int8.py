@@ -47,6 +47,8 @@ def test_a_good_twin_is_written_and_runs(phone_photos: Images, tmp_path: Path) -
     assert segmenter.card.scores["int8, held-out images"]["pixel_iou"] == round(result.iou, 4)
     assert (segmenter.card.size, segmenter.card.threshold) == (CARD.size, CARD.threshold)
     assert segmenter(phone_photos.held_out[0]).mask.any()
+    with pytest.raises(ModelError, match=r"int8\.onnx: is INT8 already"):
+        quantise(path, tmp_path / "again.onnx", phone_photos, threads=1)
 
 
 def test_one_calibrated_on_black_images_is_refused(phone_photos: Images, tmp_path: Path) -> None:

@@ -83,10 +83,11 @@ def choose_images(root: Path, card: ModelCard) -> Images:
         groups = [str(path) for path in paths]
     sizes = Counter(groups)
     apart: set[str] = set()
-    seen = 0
+    seen = kept = 0
     for group in sorted(sizes):
-        if 3 * sum(sizes[g] for g in apart) < seen:
+        if 3 * kept < seen:
             apart.add(group)
+            kept += sizes[group]
         seen += sizes[group]
     held = _spread([i for i, group in enumerate(groups) if group in apart], HELD_OUT_IMAGES)
     calibration = _spread([i for i, group in enumerate(groups) if group not in apart], CALIBRATION_IMAGES)
@@ -108,7 +109,7 @@ def quantise(
     The head, what comes after it, and the first convolutions stay in float, where quantising costs most and gains
     least; if the rest still loses too much, more of the first ones do. card: default: the source's own; its name gets
     the suffix -int8, and its scores are replaced by those on the held-out images. limit: how far pixel IoU may fall.
-    Raises ModelError, and writes nothing, when it falls further or when the source finds no hand in the images.
+    Raises ModelError, and writes nothing, when it falls further, or the source is INT8 or finds no hand in the images.
     """
     try:
         import onnx
@@ -116,6 +117,9 @@ def quantise(
     except ImportError as error:
         raise MissingExtraError("INT8 export", "export") from error
     engine = open_engine(source, engine="onnxruntime", threads=threads)
+    model = onnx.load(source)
+    if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
+        raise ModelError(f"{source}: is INT8 already; name the float model")
     card = card or engine.card
     own = _masks(engine, card, images.held_out)
     labels = own if images.masks is None else [load() for load in images.masks]
@@ -125,7 +129,6 @@ def quantise(
     results = []
     with tempfile.TemporaryDirectory(prefix="handseg.") as folder:
         whole, prepared, draft = (Path(folder) / f"{name}.onnx" for name in ("float", "prepared", "int8"))
-        model = onnx.load(source)
         restore_half(model)
         onnx.save(model, whole)
         quant_pre_process(whole, prepared, skip_symbolic_shape=True)
