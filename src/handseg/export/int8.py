@@ -109,8 +109,7 @@ def quantise(
     The head, what comes after it, and the first convolutions stay in float, where quantising costs most and gains
     least; if the rest still loses too much, more of the first ones do. card: default: the source's own; its name gets
     the suffix -int8, and its scores are replaced by those on the held-out images. limit: how far pixel IoU may fall.
-    Raises ModelError, and writes nothing, when it falls further, or when the source is INT8 or finds no hand in any
-    image.
+    Raises ModelError, and writes nothing, when it falls further, or the source is INT8 or finds no hand in the images.
     """
     try:
         import onnx
