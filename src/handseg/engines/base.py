@@ -19,6 +19,7 @@ class Engine(Protocol):
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Probability float32 (N, K, H, W) in [0, 1] of RGB uint8 (N, H, W, 3).
 
-        H and W are multiples of the card's stride; K is the number of the card's policies.
+        H and W are multiples of the card's stride. K: a channel for each of the card's policies, then for each of its
+        hand classes.
         """
         ...
