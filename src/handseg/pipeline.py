@@ -45,7 +45,7 @@ class HandSegmentationPipeline:
                 std=(255.0, 255.0, 255.0),
             )
             engine = TorchScriptEngine(path, device=device, foreign=blog)
-        self.segmenter = Segmenter(engine, threshold=THRESHOLD)
+        self.segmenter = Segmenter(engine, threshold=THRESHOLD, second_look=False)
 
     def predict(self, image: ImageLike) -> np.ndarray:
         """Mask uint8 H×W, 0 or 255, at the image's own size. Raises ImageError when it can't be read."""

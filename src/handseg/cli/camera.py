@@ -73,6 +73,7 @@ def command(
     with ExitStack() as stack:
         window = None if no_window else stack.enter_context(Window("handseg"))
         segmenter = load(model, engine=engine, threads=threads, policy=policy, threshold=threshold, test_time=test_time)
+        segmenter = segmenter.without_second_look()
         stream = stack.enter_context(live(device, segmenter, smooth=smooth, realtime=True, loop=loop))
         writer = None if output is None else stack.enter_context(VideoWriter(output, stream.source.rate))
         server = None if mjpeg is None else stack.enter_context(MjpegServer(mjpeg, host))

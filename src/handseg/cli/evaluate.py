@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @options.threads
 @options.device
 @options.test_time
+@options.second_look
 def command(
     data: tuple[Path, ...],
     video: Path | None,
@@ -51,6 +52,7 @@ def command(
     threads: int | None,
     device: str,
     test_time: TestTime,
+    second_look: bool,
 ) -> None:
     """Score a model on labelled images, at the labels' own resolution.
 
@@ -66,13 +68,13 @@ def command(
     if video is not None:
         if split is not None or report is not None or corruptions:
             raise click.UsageError("--split, --report and --corruptions need labelled DATA; a --video has none")
-        segmenter = open_segmenter(model, engine, threads, device, policy, threshold, test_time)
+        segmenter = open_segmenter(model, engine, threads, device, policy, threshold, test_time, second_look=False)
         stability_report(segmenter, video, json_path)
         return
     from handseg.data import Split, read_datasets
     from handseg.evaluation import evaluate
 
-    segmenter = open_segmenter(model, engine, threads, device, policy, threshold, test_time)
+    segmenter = open_segmenter(model, engine, threads, device, policy, threshold, test_time, second_look)
     samples = read_datasets(data, policy)
     if split is not None:
         samples = Split.load(split).select(samples, subset)
@@ -144,6 +146,7 @@ def open_segmenter(
     policy: LabelPolicy,
     threshold: float | None,
     test_time: TestTime,
+    second_look: bool,
 ) -> Any:
     """A Segmenter for a packaged model, a model file, or a checkpoint."""
     from handseg.segmenter import Segmenter, load
@@ -157,6 +160,7 @@ def open_segmenter(
             policy=policy,
             threshold=threshold,
             test_time=test_time,
+            second_look=second_look,
         )
     try:
         from handseg.training.engine import CheckpointEngine
@@ -164,7 +168,13 @@ def open_segmenter(
         from handseg.errors import MissingExtraError
 
         raise MissingExtraError("Evaluating a checkpoint", "train") from error
-    return Segmenter(CheckpointEngine(Path(model)), policy=policy, threshold=threshold, test_time=test_time)
+    return Segmenter(
+        CheckpointEngine(Path(model)),
+        policy=policy,
+        threshold=threshold,
+        test_time=test_time,
+        second_look=second_look,
+    )
 
 
 def table(result: dict[str, Any]) -> str:

@@ -33,6 +33,12 @@ threshold = click.option(
     "--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Default: the model's own."
 )
 threads = click.option("--threads", type=click.IntRange(1), help="Default: all cores.")
+second_look = click.option(
+    "--second-look/--no-second-look",
+    default=True,
+    show_default=True,
+    help="Look again, closer, at images whose hands are small; not at the frames of a video.",
+)
 test_time = click.option(
     "--test-time",
     type=click.Choice(["none", "flip", "flip+scales"]),

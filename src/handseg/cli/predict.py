@@ -66,6 +66,7 @@ def parse_outputs(_ctx: click.Context, _param: click.Parameter, value: str) -> t
 @options.threads
 @options.device
 @options.test_time
+@options.second_look
 def command(
     inputs: tuple[Path, ...],
     output: Path,
@@ -79,6 +80,7 @@ def command(
     threads: int | None,
     device: str,
     test_time: TestTime,
+    second_look: bool,
 ) -> None:
     """Write hand masks for images, videos and folders.
 
@@ -101,6 +103,7 @@ def command(
         policy=policy,
         threshold=threshold,
         test_time=test_time,
+        second_look=second_look,
     )
     click.echo(f"model {segmenter.card.name}, engine {segmenter.engine.name}", err=True)
     jobs, failures = plan(inputs, output)
@@ -114,7 +117,7 @@ def command(
         for source, stem in bar:
             try:
                 if is_video(source):
-                    written = write_video(segmenter, source, stem, save, overwrite, smooth)
+                    written = write_video(segmenter.without_second_look(), source, stem, save, overwrite, smooth)
                 else:
                     written = write(segmenter, source, stem, save, overwrite, coco)
                 done += written

@@ -136,4 +136,4 @@ def _keep_teacher(model: str | None, run: Path) -> Segmenter | None:
         source = find_model(model)
         load(source, engine="onnxruntime")  # fails here, before anything is written
         write_atomically(kept, lambda file: file.write(source.read_bytes()))
-    return load(kept) if kept.is_file() else None
+    return load(kept, second_look=False) if kept.is_file() else None

@@ -154,7 +154,7 @@ def quantise(
 
 
 def _masks(engine: Engine, card: ModelCard, images: Sequence[Path]) -> list[np.ndarray]:
-    segmenter = Segmenter(engine, policy=card.policies[0], threshold=card.threshold)
+    segmenter = Segmenter(engine, policy=card.policies[0], threshold=card.threshold, second_look=False)
     return [segmenter(load_image(image)).mask for image in images]
 
 

@@ -146,7 +146,10 @@ def live(
     opened = open_source(source, loop=loop)
     try:
         return LiveStream(
-            opened, segmenter or load(), smooth=smooth, realtime=opened.is_live if realtime is None else realtime
+            opened,
+            segmenter or load(second_look=False),
+            smooth=smooth,
+            realtime=opened.is_live if realtime is None else realtime,
         )
     except BaseException:
         opened.close()
