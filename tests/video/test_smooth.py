@@ -60,6 +60,19 @@ def test_a_fast_hand_leaves_no_trail() -> None:
         assert np.count_nonzero((smoothed >= 0.5) & (exact < 0.5)) < 0.03 * np.count_nonzero(exact >= 0.5)
 
 
+def test_a_hand_as_bright_as_its_background_leaves_no_trail() -> None:
+    """In grey nothing moves at all; the colours tell."""
+    frames = []
+    for i in range(8):
+        image = np.full((240, 320, 3), 128, np.uint8)
+        p = disc(60 + 25 * i)
+        image[p > 0.5] = (200, 100, 84)
+        frames.append((image, p))
+    for (_, exact), smoothed in zip(frames, run(frames)):
+        wrong = np.count_nonzero((smoothed >= 0.5) != (exact >= 0.5))
+        assert wrong < 0.03 * np.count_nonzero(exact >= 0.5)
+
+
 @pytest.mark.parametrize("step", [1.0, 0.0])
 def test_frames_a_second_apart_or_out_of_order_are_left_alone(step: float) -> None:
     frames = [(view(), disc(100 + 10 * i)) for i in range(4)]

@@ -34,7 +34,7 @@ OUTPUTS = {
     "json": ".jsonl",
 }
 INDEX = "frames.json"
-WARM_UP = 12  # frames that a resumed sequence is smoothed over before its first new mask
+WARM_UP = 20  # frames that a resumed sequence is smoothed over before its first new mask
 
 
 class Output(Protocol):
