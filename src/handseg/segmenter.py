@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import sqrt
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -143,32 +144,35 @@ class Segmenter:
             self.engine.run(np.stack([pixels for pixels, _ in shown])) for shown in zip(*(p.views for p in batch))
         ]
         for i, prepared in enumerate(batch):
+            seen = [restore(o[i, self._channel], at) for o, (_, at) in zip(outputs, prepared.views)]
+            seen = [p[:, ::-1] if view.mirrored else p for p, (view, _) in zip(seen, self._views)]
+            probability = seen[0] if len(seen) == 1 else np.mean(seen, axis=0)
             output, placement = outputs[0][i], prepared.views[0][1]
-            closer = self._look_closer(prepared.image, output, placement) if self.second_look else None
-            if closer is not None:
-                output, placement = closer
-                probability = restore(output[self._channel], placement)
-            else:
-                seen = [restore(o[i, self._channel], at) for o, (_, at) in zip(outputs, prepared.views)]
-                seen = [p[:, ::-1] if view.mirrored else p for p, (view, _) in zip(seen, self._views)]
-                probability = seen[0] if len(seen) == 1 else np.mean(seen, axis=0)
-            height, width = placement.resized
-            classes = output[len(self.card.policies) :, :height, :width] if self.card.hand_classes else None
+            if self.second_look and looks_small(self._content(output, placement)):
+                probability, output, placement = self._look_closer(prepared.image, probability)
+            classes = None
+            if self.card.hand_classes:
+                height, width = placement.resized
+                classes = output[len(self.card.policies) :, :height, :width]
             yield HandMask(probability, self.threshold, classes)
 
-    def _look_closer(
-        self, image: np.ndarray, output: np.ndarray, placement: Placement
-    ) -> tuple[np.ndarray, Placement] | None:
-        """The network's output for the image shown larger, and its placement; None where hands are large enough."""
-        closer = None
+    def _content(self, output: np.ndarray, placement: Placement) -> np.ndarray:
+        """Probability at the network's resolution, without what the input was padded with."""
+        return output[self._channel, : placement.resized[0], : placement.resized[1]]
+
+    def _look_closer(self, image: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray, Placement]:
+        """Show the image larger while its hands look small; the mean of the last two looks at the image's own size, and
+        the last one's output and placement."""
+        last = probability
         for scale in SCALES:
-            height, width = placement.resized
-            if not looks_small(output[self._channel, :height, :width]):
-                break
             pixels, placement = preprocess(image, self._scaled(scale))
             output = self.engine.run(pixels[None])[0]
-            closer = output, placement
-        return closer
+            closer = restore(output[self._channel], placement)
+            mean = (last + closer) / 2
+            if not looks_small(mean, magnified=sqrt(np.prod(placement.resized) / mean.size)):
+                break
+            last = closer
+        return mean, output, placement
 
     def _scaled(self, scale: float) -> ModelCard:
         """The card for an input `scale` times as large."""
