@@ -28,13 +28,36 @@ class DecoderStage(nn.Module):
         return y
 
 
+class ClassHead(nn.Module):
+    """Whose hand, and which, from the decoder's features at 1/8 and the encoder's deepest, which see the whole scene.
+
+    What tells one's own left hand from another's right is where it is and where its arm comes from, more than its
+    looks. factor: how much smaller the deepest features are. Without batch normalisation, so that it can be trained
+    beside a network that stays as it is.
+    """
+
+    def __init__(self, channels: int, deepest: int, classes: int, factor: int, width: int = 64) -> None:
+        super().__init__()
+        self.factor = float(factor)
+        self.scene = nn.Conv2d(deepest, width, 3, padding=1)
+        self.near = nn.Conv2d(channels + width, width, 3, padding=1)
+        self.wide = nn.Conv2d(width, width, 3, padding=2, dilation=2)
+        self.last = nn.Conv2d(width, classes, 1)
+
+    def forward(self, x: Tensor, deepest: Tensor) -> Tensor:
+        scene = nn.functional.relu(self.scene(deepest))
+        scene = nn.functional.interpolate(scene, scale_factor=self.factor, mode="nearest")
+        x = nn.functional.relu(self.near(torch.cat([x, scene], dim=1)))
+        y: Tensor = self.last(nn.functional.relu(self.wide(x)))
+        return y
+
+
 class EncoderUNet(SegmentationNet):
     """Logits at half resolution from four decoder stages, upsampled ×2 to the input's size.
 
     out_channels: channels of the logits.
     widths: of the decoder stages at 1/16, 1/8, 1/4 and 1/2. narrow: of their skip connections.
-    hand_classes: further channels of logits, of whose hand it would be and which; from the decoder's stage at 1/8,
-    where a feature sees enough of the scene.
+    hand_classes: further channels of logits, of whose hand it would be and which, see ClassHead.
     stages: of the encoder; with 4 it ends at 1/16 and the decoder has three stages.
     pretrained: start the encoder from its ImageNet weights.
     frozen_norm: while training, the encoder normalises by its stored statistics and leaves them as they are.
@@ -70,10 +93,7 @@ class EncoderUNet(SegmentationNet):
         self.hand_classes = hand_classes
         if hand_classes:
             self.at_eighth = self.stride.bit_length() - 5  # the decoder's stages halve the stride in turn
-            width = widths[self.at_eighth]
-            self.class_head = nn.Sequential(
-                nn.Conv2d(width, width, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(width, hand_classes, 1)
-            )
+            self.class_head = ClassHead(widths[self.at_eighth], deepest, hand_classes, self.stride // 8)
         self.train()  # nobody else may call it before training: Lightning takes a module's mode as it is
 
     def train(self, mode: bool = True) -> EncoderUNet:
@@ -85,10 +105,11 @@ class EncoderUNet(SegmentationNet):
         return self
 
     def forward_aligned(self, x: Tensor) -> Tensor:
-        *skips, x = self.encoder(x)
+        *skips, deepest = self.encoder(x)
+        x = deepest
         for i, (stage, skip) in enumerate(zip(self.decoder, reversed(skips))):
             x = stage(x, skip)
             if self.hand_classes and i == self.at_eighth:
-                classes = nn.functional.interpolate(self.class_head(x), scale_factor=8.0, mode="nearest")
+                classes = nn.functional.interpolate(self.class_head(x, deepest), scale_factor=8.0, mode="nearest")
         mask = upsample_twice(self.head(x))
         return torch.cat([mask, classes], dim=1) if self.hand_classes else mask
