@@ -6,14 +6,15 @@ import pytest
 from handseg.result import HandMask
 
 
-def scene(*hands: tuple[slice, slice, int]) -> HandMask:
+def scene(*hands: tuple[slice, slice, int], sure: float = 0.91) -> HandMask:
     """A mask of rectangles, each of a hand class; the classes are told at a quarter of the size."""
     probability = np.zeros((80, 120), np.float32)
-    classes = np.full((4, 20, 30), 0.1, np.float32)
+    classes = np.full((4, 20, 30), 0.25, np.float32)
     for rows, columns, index in hands:
         probability[rows, columns] = 0.9
-        classes[:, rows.start // 4 : rows.stop // 4, columns.start // 4 : columns.stop // 4] = 0.1
-        classes[index, rows.start // 4 : rows.stop // 4, columns.start // 4 : columns.stop // 4] = 0.7
+        place = slice(rows.start // 4, rows.stop // 4), slice(columns.start // 4, columns.stop // 4)
+        classes[(slice(None), *place)] = (1 - sure) / 3
+        classes[(index, *place)] = sure
     return HandMask(probability, 0.5, classes)
 
 
@@ -28,6 +29,11 @@ def test_hands_of_different_people_that_touch_are_two() -> None:
     assert [(h.owner, h.side, h.area) for h in result.hands] == [("own", "right", 2400), ("other", "left", 1280)]
     assert [h.box for h in result.hands] == [(0, 40, 60, 40), (20, 8, 40, 32)]
     assert result.mask.astype(bool).sum() == 2400 + 1280
+
+
+def test_a_hand_that_the_network_is_not_sure_of_is_not_cut() -> None:
+    result = scene((slice(40, 80), slice(0, 60), 1), (slice(8, 40), slice(20, 60), 2), sure=0.7)
+    assert [(h.owner, h.side, h.area) for h in result.hands] == [("own", "right", 2400 + 1280)]
 
 
 def test_a_few_pixels_of_another_class_are_no_hand_of_their_own() -> None:
