@@ -87,6 +87,10 @@ class SegmentationNet(nn.Module):
     def forward_aligned(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What `forward_aligned` puts together: logits of the mask, and of the hand classes, these perhaps coarser."""
+        return self.forward_aligned(x), None
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, out_channels, H, W) float for normalised RGB (N, in_channels, H, W), any H and W ≥ 1."""
         height, width = x.shape[-2:]
@@ -99,6 +103,11 @@ class SegmentationNet(nn.Module):
 def upsample_twice(x: Tensor) -> Tensor:
     """Bilinear ×2, pixel centres aligned as in image resizing (align_corners=False)."""
     return torch.nn.functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def repeat(x: Tensor, factor: int) -> Tensor:
+    """Nearest-neighbour enlargement: each pixel `factor` times in both directions."""
+    return torch.nn.functional.interpolate(x, scale_factor=float(factor), mode="nearest")
 
 
 def normalised_convolutions(net: nn.Module) -> Iterator[tuple[str, nn.Conv2d, str, nn.BatchNorm2d]]:

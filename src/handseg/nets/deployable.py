@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from handseg.nets.blocks import SegmentationNet
+from handseg.nets.blocks import SegmentationNet, repeat
 
 
 class Normalise(nn.Module):
@@ -42,12 +42,14 @@ class Deployable(nn.Module):
         self.normalise = Normalise(mean, std)
 
     def forward(self, image: Tensor) -> Tensor:
-        logits = self.net.forward_aligned(self.normalise(image.permute(0, 3, 1, 2)))
-        channels = logits.shape[1] - self.net.hand_classes
-        mask, classes = logits[:, :channels], logits[:, channels:]
-        if channels == 1:
+        mask, classes = self.net.parts(self.normalise(image.permute(0, 3, 1, 2)))
+        if mask.shape[1] == 1:
             mask = mask.sigmoid()
         else:
             probability = mask.softmax(dim=1)
             mask = torch.cat([probability[:, 1:2], 1 - probability[:, :1]], dim=1)
-        return torch.cat([mask, classes.softmax(dim=1)], dim=1) if self.net.hand_classes else mask
+        if classes is None:
+            return mask
+        # Told coarsely, so that the softmax is cheap; a pixel's classes are those of its place.
+        classes = classes.softmax(dim=1)
+        return torch.cat([mask, repeat(classes, image.shape[1] // classes.shape[2])], dim=1)

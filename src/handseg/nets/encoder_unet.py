@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from handseg.nets.blocks import DoubleConv, SegmentationNet, upsample_twice
+from handseg.nets.blocks import DoubleConv, SegmentationNet, repeat, upsample_twice
 from handseg.nets.efficientnet_lite import EfficientNetLite0
 
 
@@ -38,7 +38,7 @@ class ClassHead(nn.Module):
 
     def __init__(self, channels: int, deepest: int, classes: int, factor: int, width: int = 64) -> None:
         super().__init__()
-        self.factor = float(factor)
+        self.factor = factor
         self.scene = nn.Conv2d(deepest, width, 3, padding=1)
         self.near = nn.Conv2d(channels + width, width, 3, padding=1)
         self.wide = nn.Conv2d(width, width, 3, padding=2, dilation=2)
@@ -46,7 +46,7 @@ class ClassHead(nn.Module):
 
     def forward(self, x: Tensor, deepest: Tensor) -> Tensor:
         scene = nn.functional.relu(self.scene(deepest))
-        scene = nn.functional.interpolate(scene, scale_factor=self.factor, mode="nearest")
+        scene = repeat(scene, self.factor)
         x = nn.functional.relu(self.near(torch.cat([x, scene], dim=1)))
         y: Tensor = self.last(nn.functional.relu(self.wide(x)))
         return y
@@ -104,12 +104,15 @@ class EncoderUNet(SegmentationNet):
                     module.eval()
         return self
 
-    def forward_aligned(self, x: Tensor) -> Tensor:
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         *skips, deepest = self.encoder(x)
-        x = deepest
+        x, classes = deepest, None
         for i, (stage, skip) in enumerate(zip(self.decoder, reversed(skips))):
             x = stage(x, skip)
             if self.hand_classes and i == self.at_eighth:
-                classes = nn.functional.interpolate(self.class_head(x, deepest), scale_factor=8.0, mode="nearest")
-        mask = upsample_twice(self.head(x))
-        return torch.cat([mask, classes], dim=1) if self.hand_classes else mask
+                classes = self.class_head(x, deepest)
+        return upsample_twice(self.head(x)), classes
+
+    def forward_aligned(self, x: Tensor) -> Tensor:
+        mask, classes = self.parts(x)
+        return mask if classes is None else torch.cat([mask, repeat(classes, 8)], dim=1)
