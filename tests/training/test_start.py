@@ -63,6 +63,23 @@ def test_a_model_of_hands_starts_one_of_both_policies(exported, views: list) -> 
         assert probability[:, 2].max() < 0.02
 
 
+@pytest.mark.parametrize("suffix", [".onnx", ".ckpt"])
+def test_a_model_that_tells_whose_hands_starts_one_that_does_not(tmp_path: Path, views: list, suffix: str) -> None:
+    more = replace(NARROW, network=replace(NARROW.network, forearm=True, hand_classes=True))
+    original, path = HandModule(more.to_dict()), tmp_path / f"more{suffix}"
+    with torch.no_grad():
+        original(views[0])  # so that no two of its layers are alike
+    original.eval()
+    if suffix == ".onnx":
+        export(original, path, [views[0][0].permute(1, 2, 0).numpy()])
+    else:
+        torch.save({"hyper_parameters": dict(original.hparams), "state_dict": original.state_dict()}, path)
+    module = HandModule(replace(more, network=replace(more.network, hand_classes=False)).to_dict())
+    start_from(module, path, views)
+    with torch.no_grad():
+        assert torch.allclose(module.eval()(views[0]), original(views[0])[:, :3], atol=1e-3)
+
+
 def test_what_cannot_be_started_from_is_named(exported, tmp_path: Path, views: list) -> None:
     _, path = exported
     other = HandModule(replace(NARROW, network=replace(NARROW.network, widths=(16, 12, 8, 4))).to_dict())

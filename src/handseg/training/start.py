@@ -15,6 +15,7 @@ from handseg.nets.blocks import SegmentationNet, normalised_convolutions
 from handseg.training.checkpoint import load_checkpoint
 from handseg.training.module import HandModule
 
+CLASS_HEAD = "class_head."
 UNLIKELY_FOREARM = -4.0  # log-odds that a model of hands alone is taken to give every pixel of being forearm
 
 
@@ -28,7 +29,7 @@ def start_from(module: HandModule, source: str | Path, images: Iterable[Tensor])
     if str(source).endswith(".ckpt"):
         weights = load_checkpoint(Path(source)).net.state_dict()
         try:
-            module.net.load_state_dict({**_new_parts(module.net), **weights})
+            module.net.load_state_dict(_with_class_head_of(module.net, weights))
         except RuntimeError as error:
             raise _other_network(module, source) from error
         return
@@ -72,9 +73,10 @@ def _exported_weights(path: Path) -> dict[str, Tensor]:
     }
 
 
-def _new_parts(net: SegmentationNet) -> dict[str, Tensor]:
-    """What a network may have that the one it starts from has not: the head of the hand classes."""
-    return {name: value for name, value in net.state_dict().items() if name.startswith("class_head.")}
+def _with_class_head_of(net: SegmentationNet, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`weights`, with the head of hand classes of `net` where they have none, and without theirs where it has none."""
+    own = {name: value for name, value in net.state_dict().items() if name.startswith(CLASS_HEAD)}
+    return {**own, **{name: value for name, value in weights.items() if own or not name.startswith(CLASS_HEAD)}}
 
 
 def _unfold(net: SegmentationNet, weights: dict[str, Tensor]) -> None:
@@ -82,7 +84,8 @@ def _unfold(net: SegmentationNet, weights: dict[str, Tensor]) -> None:
 
     Raises KeyError or RuntimeError when they are of another network.
     """
-    state = _new_parts(net)
+    weights = _with_class_head_of(net, weights)
+    state: dict[str, Tensor] = {}
     for name, _, norm_name, norm in normalised_convolutions(net):
         ones = torch.ones(norm.num_features)
         state[f"{name}.weight"] = weights.pop(f"{name}.weight")
