@@ -97,9 +97,6 @@ class VideoWriter:
     ) -> None:
         self.close(whole=error is None)
 
-    def _unwritable(self, error: Exception) -> VideoError:
-        return VideoError(f"{self.path}: can't be written ({error}); choose another folder, or free space")
-
     def _open(self, image: np.ndarray) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # The index at the front, so that a browser can start before it has the whole file.
