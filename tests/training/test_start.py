@@ -80,20 +80,38 @@ def test_a_model_that_tells_whose_hands_starts_one_that_does_not(tmp_path: Path,
         assert torch.allclose(module.eval()(views[0]), original(views[0])[:, :3], atol=1e-3)
 
 
+@pytest.mark.parametrize("suffix", [".onnx", ".ckpt"])
+def test_a_smaller_network_starts_from_the_encoder_alone(exported, tmp_path: Path, views: list, suffix: str) -> None:
+    original, path = exported
+    if suffix == ".ckpt":
+        path = tmp_path / "narrow.ckpt"
+        torch.save({"hyper_parameters": dict(original.hparams), "state_dict": original.state_dict()}, path)
+    small = replace(NARROW.network, stages=4, widths=(12, 8, 8), narrow=(8, 8, 8))
+    module = HandModule(replace(NARROW, network=small).to_dict())
+    decoder = {name: value.clone() for name, value in module.net.decoder.state_dict().items()}
+    assert start_from(module, path, views) == "encoder"
+    with torch.no_grad():
+        x = module.normalise(torch.cat(views))
+        expected = original.eval().net.encoder(x)
+        found = module.eval().net.encoder(x)
+    assert len(found) == 4
+    for ours, theirs in zip(found[:3], expected):  # the fourth stage ends before the skip connection at 1/16
+        assert torch.allclose(ours, theirs, atol=2e-3)
+    for name, value in module.net.decoder.state_dict().items():
+        assert torch.equal(value, decoder[name]), name
+
+
 def test_what_cannot_be_started_from_is_named(exported, tmp_path: Path, views: list) -> None:
     _, path = exported
-    other = HandModule(replace(NARROW, network=replace(NARROW.network, widths=(16, 12, 8, 4))).to_dict())
-    with pytest.raises(TrainingError, match=r"narrow\.onnx: of another network than the recipe narrow"):
-        start_from(other, path, views)
     unet = HandModule(Recipe.from_dict({"name": "u", "network": {"architecture": "UNet", "widths": [4, 8]}}).to_dict())
     with pytest.raises(TrainingError, match=r"narrow\.onnx: of another network than the recipe u"):
         start_from(unet, path, views)
     text = tmp_path / "text.onnx"
     text.write_text("not a model")
     with pytest.raises(TrainingError, match=r"text\.onnx: neither a checkpoint nor an ONNX model"):
-        start_from(other, text, views)
+        start_from(unet, text, views)
     with pytest.raises(TrainingError, match=r"nowhere: neither a file nor a packaged model.*last\.ckpt"):
-        start_from(other, "nowhere", views)
+        start_from(unet, "nowhere", views)
 
 
 def test_only_the_head_of_the_hand_classes_may_be_trained(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def fit(
 
     folder: gets `last.ckpt`, `best.ckpt`, `curves.csv`, `curves.png`, and the loggers' files.
     resume: continue exactly where `last.ckpt` in `folder` stands.
-    init: a checkpoint, or a packaged or exported model, to start from; its network must be the recipe's.
+    init: a checkpoint, or a packaged or exported model, to start from; its network or encoder must be the recipe's.
     teacher: finds the wrist in hand+forearm labels (None: their shape does), and is imitated if the recipe says so.
     Raises TrainingError when the run can't start or was stopped because it was useless, DataError for bad data.
     """
@@ -133,7 +133,8 @@ def fit(
         teacher=None if teacher is None else (lambda batch: teacher.engine.run(batch)[:, : len(teacher.card.policies)]),
     )
     if init is not None and not resume:
-        start_from(module, init, (batch["image"] for batch in islice(loader, MEASURED_BATCHES)))
+        taken = start_from(module, init, (batch["image"] for batch in islice(loader, MEASURED_BATCHES)))
+        print(f"starting from the {taken} of {init}", file=sys.stderr)
     if trainer.is_global_zero:
         device, processes = trainer.strategy.root_device, trainer.world_size
         print(f"training on {device}, {processes} processes, precision {trainer.precision}", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from handseg.engines import find_model
 from handseg.errors import MissingExtraError, ModelError, TrainingError
+from handseg.nets import EncoderUNet
 from handseg.nets.blocks import SegmentationNet, normalised_convolutions
 from handseg.training.checkpoint import load_checkpoint
 from handseg.training.module import HandModule
@@ -19,36 +21,54 @@ CLASS_HEAD = "class_head."
 UNLIKELY_FOREARM = -4.0  # log-odds that a model of hands alone is taken to give every pixel of being forearm
 
 
-def start_from(module: HandModule, source: str | Path, images: Iterable[Tensor]) -> None:
+def start_from(module: HandModule, source: str | Path, images: Iterable[Tensor]) -> Literal["network", "encoder"]:
     """Take the weights of a checkpoint, or of a packaged or exported ONNX model, into a module, to tune them further.
 
     images: batches of training views, uint8 (N, 3, H, W), on which an exported model's batch normalisation, folded
     away when it was exported, is measured anew.
-    Raises TrainingError when the file is neither, or is of another network.
+    Returns what was taken: all, or, where the file is of a network with another decoder or more stages, its encoder.
+    Raises TrainingError when the file is neither, or is of another network, encoder included.
     """
-    if str(source).endswith(".ckpt"):
-        weights = load_checkpoint(Path(source)).net.state_dict()
+    folded = not str(source).endswith(".ckpt")
+    if folded:
         try:
-            module.net.load_state_dict(_with_class_head_of(module.net, weights))
-        except RuntimeError as error:
-            raise _other_network(module, source) from error
-        return
-    try:
-        weights = _exported_weights(find_model(source))
-    except ModelError as error:
-        raise TrainingError(f"{error}; or name the last.ckpt or best.ckpt of a run") from error
-    try:
-        _unfold(module.net, weights)
-    except (KeyError, RuntimeError) as error:
-        raise _other_network(module, source) from error
-    _measure_norms(module, images)
+            weights = _exported_weights(find_model(source))
+        except ModelError as error:
+            raise TrainingError(f"{error}; or name the last.ckpt or best.ckpt of a run") from error
+    else:
+        weights = load_checkpoint(Path(source)).net.state_dict()
+    part: nn.Module = module.net
+    taken: Literal["network", "encoder"] = "network"
+    state = _with_class_head_of(module.net, weights)
+    if folded:
+        state = _unfold(part, state)
+    if not _fits(part, state) and isinstance(module.net, EncoderUNet):
+        part, taken = module.net.encoder, "encoder"
+        state = _encoder_weights(part, weights)
+        if folded:
+            state = _unfold(part, state)
+    if not _fits(part, state):
+        raise TrainingError(
+            f"{source}: of another network than the recipe {module.recipe.name}; "
+            "use a recipe whose [network] table is that model's"
+        )
+    part.load_state_dict(state)
+    if folded:
+        _measure_norms(module, part, images)
+    return taken
 
 
-def _other_network(module: HandModule, source: str | Path) -> TrainingError:
-    return TrainingError(
-        f"{source}: of another network than the recipe {module.recipe.name}; "
-        "use a recipe whose [network] table is that model's"
-    )
+def _encoder_weights(encoder: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those of `weights` that belong to a layer of this encoder, which may have fewer stages than theirs."""
+    layers = {f"encoder.{name}" for name, _ in encoder.named_modules()}
+    return {
+        name.removeprefix("encoder."): value for name, value in weights.items() if name.rpartition(".")[0] in layers
+    }
+
+
+def _fits(part: nn.Module, state: dict[str, Tensor]) -> bool:
+    own = part.state_dict()
+    return own.keys() == state.keys() and all(own[name].shape == value.shape for name, value in state.items())
 
 
 def _exported_weights(path: Path) -> dict[str, Tensor]:
@@ -79,24 +99,26 @@ def _with_class_head_of(net: SegmentationNet, weights: dict[str, Tensor]) -> dic
     return {**own, **{name: value for name, value in weights.items() if own or not name.startswith(CLASS_HEAD)}}
 
 
-def _unfold(net: SegmentationNet, weights: dict[str, Tensor]) -> None:
-    """Load folded weights: each batch normalisation becomes the identity plus the convolution's bias.
-
-    Raises KeyError or RuntimeError when they are of another network.
-    """
-    weights = _with_class_head_of(net, weights)
+def _unfold(net: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state of `net` that folded weights stand for, as far as they are its own: each batch normalisation becomes
+    the identity plus the convolution's bias."""
+    weights = dict(weights)
     state: dict[str, Tensor] = {}
     for name, _, norm_name, norm in normalised_convolutions(net):
         ones = torch.ones(norm.num_features)
+        if f"{name}.bias" not in weights:
+            continue
         state[f"{name}.weight"] = weights.pop(f"{name}.weight")
         state[f"{norm_name}.bias"] = weights.pop(f"{name}.bias")
         state[f"{norm_name}.weight"] = ones
         state[f"{norm_name}.running_mean"] = 0 * ones
         state[f"{norm_name}.running_var"] = ones - norm.eps
         state[f"{norm_name}.num_batches_tracked"] = torch.zeros((), dtype=torch.long)
-    channels = net.state_dict()["head.bias"].shape[0]
-    state.update({name: _widen_head(name, value, channels) for name, value in weights.items()})
-    net.load_state_dict(state)
+    head = net.state_dict().get("head.bias")
+    if head is not None:
+        channels = len(head)
+        weights = {name: _widen_head(name, value, channels) for name, value in weights.items()}
+    return {**state, **weights}
 
 
 def _widen_head(name: str, value: Tensor, channels: int) -> Tensor:
@@ -108,12 +130,13 @@ def _widen_head(name: str, value: Tensor, channels: int) -> Tensor:
     return torch.cat([nothing, value, forearm])
 
 
-def _measure_norms(module: HandModule, images: Iterable[Tensor]) -> None:
-    """Give each batch normalisation the statistics of what it sees, and a scale and shift that undo them.
+def _measure_norms(module: HandModule, part: nn.Module, images: Iterable[Tensor]) -> None:
+    """Give each batch normalisation of a part of the network the statistics of what it sees.
 
-    The network stays the same function, and is normalised by a batch's own statistics when trained further.
+    Its scale and shift then undo them: the network stays the same function, and is normalised by a batch's own
+    statistics when trained further.
     """
-    norms = [norm for *_, norm in normalised_convolutions(module.net)]
+    norms = [norm for *_, norm in normalised_convolutions(part)]
     totals: dict[nn.Module, Tensor] = {norm: torch.zeros(3, norm.num_features, dtype=torch.float64) for norm in norms}
 
     def watch(norm: nn.Module, inputs: tuple[Tensor]) -> None:
