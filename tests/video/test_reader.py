@@ -104,7 +104,7 @@ def test_a_truncated_video_gives_what_it_has_and_says_where_it_ends(tmp_path: Pa
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * 0.6)])
     frames = []
-    with VideoReader(path) as reader, pytest.raises(VideoError, match=r"(damaged after|ends at) frame \d+"):
+    with VideoReader(path) as reader, pytest.raises(VideoError, match=r"damaged .* frames up to|ends at frame \d+"):
         for frame in reader:
             frames.append(frame.index)
     assert 20 < len(frames) < 99

@@ -14,7 +14,7 @@ import click
 
 from handseg.card import LabelPolicy
 from handseg.cli import options
-from handseg.errors import DataError, HandsegError, ImageError, VideoError
+from handseg.errors import DataError, HandsegError, ImageError, MissingExtraError, VideoError
 
 if TYPE_CHECKING:
     from handseg.segmenter import TestTime
@@ -177,7 +177,28 @@ def plan(inputs: Sequence[Path], output: Path) -> tuple[list[tuple[Path, Path]],
 
 
 def is_video(source: Path) -> bool:
-    return source.suffix.lower() in VIDEO_SUFFIXES
+    """By its suffix; a file with an unknown one (.ts, or none) is looked into."""
+    from handseg.image import IMAGE_SUFFIXES
+
+    suffix = source.suffix.lower()
+    return suffix in VIDEO_SUFFIXES or (suffix not in IMAGE_SUFFIXES and _holds_video(source))
+
+
+def _holds_video(source: Path) -> bool:
+    from PIL import Image
+
+    try:
+        with Image.open(source):
+            return False
+    except OSError:  # not there, or not an image
+        pass
+    try:
+        from handseg.video.reader import VideoReader
+
+        with VideoReader(source):
+            return True
+    except (MissingExtraError, VideoError):
+        return False
 
 
 def write_video(segmenter: Any, source: Path, stem: Path, save: Sequence[str], overwrite: bool, smooth: bool) -> bool:

@@ -38,7 +38,7 @@ class VideoReader:
     height, width: of the upright frames, in pixels. rate: frames a second, the average. frames: how many the file
     says it has; an estimate where it doesn't, None where nothing is known.
     Raises VideoError when the file isn't a video that can be opened; while iterating, after the last frame that
-    could be decoded, DamagedVideoError when it is damaged or ends early.
+    could be decoded, DamagedVideoError when it is damaged somewhere or ends early.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -64,13 +64,12 @@ class VideoReader:
             raise VideoError(f"{self.path}: no video in it; name a file that has pictures")
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
+        self._damage = ""
         self._decoded = self._decode()
-        try:
-            self._first = next(self._decoded, None)
-        except FFmpegError as error:
-            raise VideoError(f"{self.path}: no frame of it can be decoded ({_reason(error)}); copy it anew") from error
+        self._first = next(self._decoded, None)
         if self._first is None:
-            raise VideoError(f"{self.path}: no frame of it can be decoded; copy it anew")
+            why = f" ({self._damage})" if self._damage else ""
+            raise VideoError(f"{self.path}: no frame of it can be decoded{why}; copy it anew")
         self.height, self.width = self._first.image.shape[:2]
         self.rate = Fraction(self._stream.average_rate or self._stream.guessed_rate or 25)
         self.duration = self._duration()
@@ -79,16 +78,15 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[VideoFrame]:
         frame = self._first
-        try:
-            while frame is not None:
-                yield frame
-                last = frame
-                frame = next(self._decoded, None)
-        except FFmpegError as error:
+        while frame is not None:
+            yield frame
+            last = frame
+            frame = next(self._decoded, None)
+        if self._damage:
             raise DamagedVideoError(
-                f"{self.path}: damaged after frame {last.index} ({last.time:.2f} s): {_reason(error)}; "
-                "what came before is done"
-            ) from error
+                f"{self.path}: {self._damage}; what could be decoded is done, "
+                f"{last.index + 1} frames up to {last.time:.2f} s"
+            )
         if self.duration and last.time + 2 / float(self.rate) + ENDS_EARLY < self.duration:
             raise DamagedVideoError(
                 f"{self.path}: ends at frame {last.index} ({last.time:.2f} s of {self.duration:.2f} s): cut short; "
@@ -109,13 +107,37 @@ class VideoReader:
     def _decode(self) -> Iterator[VideoFrame]:
         rate = float(self._stream.average_rate or 25)
         time = 0.0
-        for index, frame in enumerate(self._container.decode(self._stream)):
+        for index, frame in enumerate(self._pictures()):
             # A stream without time stamps (raw H.264, some AVI) runs at its rate.
             time = frame.time if frame.time is not None else (time + 1 / rate if index else 0.0)
+            if frame.is_corrupt:
+                self._note_damage(f"frame {index} ({time:.2f} s) is damaged")
             image: np.ndarray = frame.to_ndarray(format="rgb24")
             if turns := round(frame.rotation / 90) % 4:
                 image = np.ascontiguousarray(np.rot90(image, turns))
             yield VideoFrame(index, time, image)
+
+    def _pictures(self) -> Iterator[av.VideoFrame]:
+        """All that can be decoded; what can't is skipped and noted."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except FFmpegError as error:
+                self._note_damage(f"damaged ({_reason(error)})")
+                return
+            if packet is None:
+                return
+            try:
+                yield from packet.decode()
+            except EOFError:  # an empty packet after the last one
+                return
+            except FFmpegError as error:
+                at = f" at {float(packet.pts * packet.time_base):.2f} s" if packet.pts is not None else ""
+                self._note_damage(f"damaged{at} ({_reason(error)})")
+
+    def _note_damage(self, what: str) -> None:
+        self._damage = self._damage or what
 
     def _duration(self) -> float | None:
         """Seconds of the video stream, from the first frame's time on; None where the file doesn't say."""
