@@ -24,7 +24,7 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"owners"},
     {"postprocess", "contours"},
     {"preprocess"},
-    {"card", "image", "metrics", "errors"},
+    {"card", "image", "metrics", "errors", "parallel"},
 ]
 TORCH = {"nets", "training", "export"}
 

@@ -6,7 +6,8 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,13 @@ import click
 from handseg.card import LabelPolicy
 from handseg.cli import options
 from handseg.errors import DataError, HandsegError, ImageError, MissingExtraError, VideoError
+from handseg.parallel import cores, in_order
 
 if TYPE_CHECKING:
-    from handseg.segmenter import TestTime
+    import numpy as np
+
+    from handseg.result import HandMask
+    from handseg.segmenter import Segmenter, TestTime
 
 OUTPUTS = {
     "mask": ".png",
@@ -91,49 +96,82 @@ def command(
     OUTPUT/annotations.json. What is there already is skipped. An input that can't be read is named, the others are
     done, and the exit status is 1.
     """
-    from contextlib import nullcontext
-
     from handseg.segmenter import load
 
-    segmenter = load(
-        model,
-        engine=engine,
-        threads=threads,
-        device=device,
-        policy=policy,
-        threshold=threshold,
-        test_time=test_time,
-        second_look=second_look,
-    )
+    def open_segmenter(threads: int | None) -> Segmenter:
+        return load(
+            model,
+            engine=engine,
+            threads=threads,
+            device=device,
+            policy=policy,
+            threshold=threshold,
+            test_time=test_time,
+            second_look=second_look,
+        )
+
+    segmenter = open_segmenter(threads)
     click.echo(f"model {segmenter.card.name}, engine {segmenter.engine.name}", err=True)
     jobs, failures = plan(inputs, output)
     for failure in failures:
         click.echo(f"error: {failure}", err=True)
-    done = skipped = 0
+    images: list[tuple[Path, Path]] = []
+    videos: list[tuple[Path, Path]] = []
+    for job in jobs:
+        (videos if is_video(job[0]) else images).append(job)
+    workers = max(1, min(threads or cores(), len(images)))
+    # Several images at a time, each on one core, gain more than several cores for one image after the other.
+    alone = open_segmenter(1) if workers > 1 and segmenter.engine.name == "onnxruntime" else segmenter
+    written: Counter[bool] = Counter()  # how many files were written, and how many were there already
     collection = CocoFile(output / COCO_FILE, overwrite) if "coco" in save else nullcontext()
-    hidden = not sys.stderr.isatty() or len(jobs) == 1  # a video has a bar of its own
-    bar = click.progressbar(jobs, label="predict", file=sys.stderr, hidden=hidden, show_pos=True)
+    bar = click.progressbar(
+        length=len(jobs),
+        label="predict",
+        file=sys.stderr,
+        hidden=not sys.stderr.isatty() or len(jobs) == 1,  # a video has a bar of its own
+        show_pos=True,
+        item_show_func=lambda speed: speed,
+    )
+    start = time.monotonic()
+
+    def advance() -> None:
+        bar.update(1, f"{(bar.pos + 1) / max(1e-9, time.monotonic() - start):.1f} files/s")
+
     with collection as coco, bar:
-        for source, stem in bar:
-            try:
-                if is_video(source):
-                    written = write_video(segmenter.without_second_look(), source, stem, save, overwrite, smooth)
-                else:
-                    written = write(segmenter, source, stem, save, overwrite, coco)
-                done += written
-                skipped += not written
-            except HandsegError as error:
-                message = str(error) if str(source) in str(error) else f"{source}: {error}"
-                click.echo(f"error: {message}", err=True)
-                failures.append(message)
+
+        def segment_image(job: tuple[Path, Path]) -> np.ndarray | None:
+            return write(alone, *job, save, overwrite, coco is None or coco.had(job[1]))
+
+        for (source, stem), future in in_order(segment_image, images, workers):
+            with reporting(source, failures):
+                mask = future.result()
+                written[mask is not None] += 1
+                if coco is not None and mask is not None:
+                    coco.add(source, stem, mask)
+            advance()
+        for source, stem in videos:
+            with reporting(source, failures):
+                written[write_video(segmenter.without_second_look(), source, stem, save, overwrite, smooth)] += 1
+            advance()
     summary = [
-        f"{done} done",
-        f"{skipped} there already" * bool(skipped),
+        f"{written[True]} done",
+        f"{written[False]} there already" * bool(written[False]),
         f"{len(failures)} failed" * bool(failures),
     ]
     click.echo(f"{', '.join(filter(None, summary))}: {output}", err=True)
     if failures:
         sys.exit(1)
+
+
+@contextmanager
+def reporting(source: Path, failures: list[str]) -> Iterator[None]:
+    """An error is said, with the name of the file, and the work goes on with the next one."""
+    try:
+        yield
+    except HandsegError as error:
+        message = str(error) if str(source) in str(error) else f"{source}: {error}"
+        click.echo(f"error: {message}", err=True)
+        failures.append(message)
 
 
 def plan(inputs: Sequence[Path], output: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
@@ -201,7 +239,9 @@ def _holds_video(source: Path) -> bool:
         return False
 
 
-def write_video(segmenter: Any, source: Path, stem: Path, save: Sequence[str], overwrite: bool, smooth: bool) -> bool:
+def write_video(
+    segmenter: Segmenter, source: Path, stem: Path, save: Sequence[str], overwrite: bool, smooth: bool
+) -> bool:
     """Segment one video; False where all was there already."""
     import shutil
 
@@ -233,15 +273,18 @@ def write_video(segmenter: Any, source: Path, stem: Path, save: Sequence[str], o
 
 
 def write(
-    segmenter: Any, source: Path, stem: Path, save: Sequence[str], overwrite: bool, coco: CocoFile | None
-) -> bool:
-    """Segment one image and write each output, whole or not at all; False where all was there already."""
+    segmenter: Segmenter, source: Path, stem: Path, save: Sequence[str], overwrite: bool, in_coco: bool
+) -> np.ndarray | None:
+    """Segment one image and write each output, whole or not at all; its mask, or None where all was there already.
+
+    in_coco: it needs no entry in a COCO file, or has one.
+    """
     from handseg import draw, formats
     from handseg.image import load_image, save_indexed_png, save_png, write_atomically
 
     targets = {kind: stem.with_name(stem.name + OUTPUTS[kind]) for kind in save if kind != "coco"}
-    if not overwrite and all(path.exists() for path in targets.values()) and (coco is None or coco.has(stem)):
-        return False
+    if not overwrite and all(path.exists() for path in targets.values()) and in_coco:
+        return None
     image = load_image(source)
     if any(target.resolve() == source.resolve() for target in targets.values()):
         raise ImageError(f"{source}: its own mask would replace it; choose another output folder")
@@ -269,9 +312,7 @@ def write(
             save_indexed_png(path, draw.indexed(result.regions), draw.PALETTE)
         else:
             save_png(path, getattr(draw, kind)(image, result.mask))
-    if coco is not None:
-        coco.add(source, stem, result.mask)
-    return True
+    return result.mask
 
 
 class CocoFile:
@@ -291,22 +332,27 @@ class CocoFile:
                 self._annotations = content["annotations"]
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise DataError(f"{path}: not a COCO file ({error}); move it away, or add --overwrite") from error
+        self._had = frozenset(Path(name).with_suffix("") for name in self._images)
+        self._last_image = max((image["id"] for image in self._images.values()), default=0)
+        self._last_annotation = max((a["id"] for a in self._annotations), default=0)
 
-    def has(self, stem: Path) -> bool:
-        return any(Path(name).with_suffix("") == self._relative(stem) for name in self._images)
+    def had(self, stem: Path) -> bool:
+        """Whether an earlier call put this image there."""
+        return self._relative(stem) in self._had
 
-    def add(self, source: Path, stem: Path, mask: Any) -> None:
+    def add(self, source: Path, stem: Path, mask: np.ndarray) -> None:
         from handseg.formats import coco_annotations
 
         name = str(self._relative(stem)) + ("" if stem.suffix == source.suffix else source.suffix)
         old = self._images.pop(name, None)
         if old is not None:
             self._annotations = [a for a in self._annotations if a["image_id"] != old["id"]]
-        image_id = 1 + max((image["id"] for image in self._images.values()), default=0)
-        first = 1 + max((a["id"] for a in self._annotations), default=0)
+        self._last_image += 1
         height, width = mask.shape
-        self._images[name] = {"id": image_id, "file_name": name, "height": height, "width": width}
-        self._annotations += coco_annotations(mask, image_id, first, use_rle=True)
+        self._images[name] = {"id": self._last_image, "file_name": name, "height": height, "width": width}
+        added = coco_annotations(mask, self._last_image, self._last_annotation + 1, use_rle=True)
+        self._last_annotation += len(added)
+        self._annotations += added
 
     def _relative(self, stem: Path) -> Path:
         return stem.relative_to(self.path.parent)
@@ -323,7 +369,7 @@ class CocoFile:
             write_atomically(self.path, lambda file: file.write(text.encode()))
 
 
-def describe(segmenter: Any, source: Path, result: Any) -> dict[str, Any]:
+def describe(segmenter: Segmenter, source: Path, result: HandMask) -> dict[str, Any]:
     """What the JSON output holds."""
     from dataclasses import asdict
 

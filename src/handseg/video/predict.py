@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 from handseg import draw
 from handseg.errors import DamagedVideoError, VideoError
 from handseg.image import save_png, write_atomically
+from handseg.parallel import ahead, in_order
 from handseg.result import HandMask
 from handseg.segmenter import Segmenter
 from handseg.tracks import Tracker
@@ -34,6 +35,7 @@ OUTPUTS = {
     "json": ".jsonl",
 }
 INDEX = "frames.json"
+AHEAD = 3  # frames decoded before they are needed
 WARM_UP = 20  # frames that a resumed sequence is smoothed over before its first new mask
 
 
@@ -170,11 +172,11 @@ def segment_video(
         smoother = Smoother() if smooth else None
         damage: DamagedVideoError | None = None
         count = 0
-        with ExitStack() as stack:
-            for output in outputs.values():
-                stack.enter_context(output)
+
+        def segmented() -> Iterator[tuple[VideoFrame, HandMask]]:
+            nonlocal count, damage
             try:
-                for frame in progress(reader, reader.frames):
+                for frame in progress(ahead(reader, AHEAD), reader.frames):
                     count = frame.index + 1
                     if sequence is not None and count <= first - WARM_UP:
                         sequence.skip(frame)
@@ -183,10 +185,21 @@ def segment_video(
                     if smoother is not None:
                         steady = smoother(frame.image, result.probability, frame.time)
                         result = replace(result, probability=steady)
-                    for output in outputs.values():
-                        output.write(frame, result)
+                    yield frame, result
             except DamagedVideoError as error:
                 damage = error  # the outputs are as whole as they can be, and get their names
+
+        def write(segmented: tuple[VideoFrame, HandMask]) -> None:
+            for output in outputs.values():
+                output.write(*segmented)
+
+        with ExitStack() as stack:
+            for output in outputs.values():
+                stack.enter_context(output)
+            # Decoded in one thread, segmented in this, drawn and encoded in a third.
+            with closing(in_order(write, segmented(), 1)) as under_way:
+                for _, written in under_way:
+                    written.result()
         if damage is not None:
             raise damage
     return count

@@ -1,0 +1,54 @@
+"""Work on several items at once, with results in order and bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_order(
+    function: Callable[[T], R], items: Iterable[T], workers: int
+) -> Generator[tuple[T, Future[R]], None, None]:
+    """Call `function` on each item in threads; yields each item and its result, or error, in the items' order.
+
+    At most twice as many items as workers are under way or waiting to be taken. Left early, what hasn't begun is
+    dropped and what has is finished.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[tuple[T, Future[R]]] = deque()
+        try:
+            for item in items:
+                waiting.append((item, pool.submit(function, item)))
+                if len(waiting) == 2 * workers:
+                    yield waiting.popleft()
+            while waiting:
+                yield waiting.popleft()
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def ahead(items: Iterable[T], count: int) -> Generator[T, None, None]:
+    """The items, up to `count` of them made in a thread before they are asked for. An error comes in its place."""
+    iterator = iter(items)
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(next, iterator, end) for _ in range(count))
+        try:
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(pool.submit(next, iterator, end))
+                yield item  # type: ignore[misc]
+        finally:
+            for future in waiting:
+                future.cancel()

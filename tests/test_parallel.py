@@ -1,0 +1,107 @@
+"""Several files at a time: in order, bounded, and with the results of one after the other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handseg.image import load_image, save_png
+from handseg.parallel import ahead, cores, in_order
+from tests.cli.test_predict import EXAMPLE, handseg
+
+
+def test_results_come_in_the_order_of_the_items_and_errors_with_theirs() -> None:
+    def slow_at_first(n: int) -> int:
+        time.sleep(0.05 if n == 0 else 0)
+        if n == 3:
+            raise ValueError("three")
+        return n * n
+
+    results = list(in_order(slow_at_first, range(8), 3))
+    assert [n for n, _ in results] == list(range(8))
+    assert [future.result() for n, future in results if n != 3] == [n * n for n in range(8) if n != 3]
+    with pytest.raises(ValueError, match="three"):
+        results[3][1].result()
+
+
+def test_few_items_are_under_way_and_several_at_once() -> None:
+    taken = 0
+    busy, most = 0, 0
+    lock = threading.Lock()
+
+    def items():
+        nonlocal taken
+        for n in range(1, 41):
+            taken = n
+            yield n
+
+    def work(_: int) -> None:
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        time.sleep(0.01)
+        with lock:
+            busy -= 1
+
+    for n, _ in in_order(work, items(), 3):
+        assert taken - n < 6
+    assert most == 3
+
+
+def test_left_early_nothing_more_is_begun() -> None:
+    begun = []
+
+    def work(n: int) -> None:
+        begun.append(n)
+        time.sleep(0.01)
+
+    for n, future in in_order(work, range(1000), 2):
+        future.result()
+        if n == 5:
+            break
+    assert len(begun) < 12
+    assert cores() >= 1
+
+
+def test_items_are_made_ahead_of_time_but_not_far() -> None:
+    made = []
+
+    def items():
+        for n in range(20):
+            made.append(n)
+            yield n
+        raise ValueError("the end")
+
+    seen = []
+    with pytest.raises(ValueError, match="the end"):
+        for n in ahead(items(), 3):
+            time.sleep(0.005)
+            assert len(made) <= n + 5
+            seen.append(n)
+    assert seen == list(range(20))
+    assert list(ahead([], 2)) == []
+    for n in ahead(range(1000), 2):
+        if n == 3:
+            break
+
+
+def test_a_folder_gives_the_same_with_any_number_of_threads(tmp_path: Path) -> None:
+    image = load_image(EXAMPLE)[::2, ::2]
+    folder = tmp_path / "in"
+    for i in range(6):
+        save_png(folder / f"{i}.png", np.roll(image, 20 * i, axis=1)[: 200 + 10 * i])
+    (folder / "3.png").write_bytes(b"nothing")
+    for threads in (1, 3):
+        out = tmp_path / f"{threads}"
+        result = handseg("predict", folder, "-o", out, "--save", "mask,json,coco", "--threads", threads)
+        assert result.returncode == 1
+        assert "5 done, 1 failed" in result.stderr
+    written = sorted(p.name for p in (tmp_path / "1").iterdir())
+    assert len(written) == 11
+    for name in written:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes(), name
