@@ -9,7 +9,7 @@ lint:
 	mypy
 
 test:
-	pytest
+	pytest -n 2
 
 ci:  ## what CI runs
 	bash .ci/run

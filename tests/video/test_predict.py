@@ -115,17 +115,20 @@ def test_ctrl_c_leaves_a_file_that_plays(tmp_path: Path) -> None:
     clip = hand_clip(tmp_path / "clip.mp4", 200, audio="aac")
     command = [sys.executable, "-m", "handseg", "predict", clip, "-o", tmp_path / "out", "--save", "overlay,json"]
     process = subprocess.Popen([str(c) for c in command], stderr=subprocess.PIPE, text=True)
-    partial = tmp_path / "out" / "clip_overlay.partial.mp4"
+    partial, lines = tmp_path / "out" / "clip_overlay.partial.mp4", tmp_path / "out" / "clip.partial.jsonl"
     deadline = time.monotonic() + 60
-    while not (partial.exists() and partial.stat().st_size > 0) and time.monotonic() < deadline:
+    while not (lines.exists() and lines.read_bytes().count(b"\n") > 20) and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "Traceback" not in errors
     with VideoReader(partial) as reader:
-        frames = len(list(reader))
-    assert 0 < frames < 200
+        seen = list(reader)
+    frames = len(seen)
+    assert 20 < frames < 200
+    begin, end = beep(partial)
+    assert begin == pytest.approx(beep(clip)[0], abs=1 / 25)
+    assert end == pytest.approx(seen[-1].time + 1 / 25, abs=2 / 25)
     assert not (tmp_path / "out" / "clip_overlay.mp4").exists()
-    assert len((tmp_path / "out" / "clip.partial.jsonl").read_text().splitlines()) == pytest.approx(frames, abs=1)
+    assert len(lines.read_text().splitlines()) == pytest.approx(frames, abs=1)

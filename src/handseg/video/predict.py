@@ -118,7 +118,7 @@ class Lines:
     def write(self, frame: VideoFrame, result: HandMask) -> None:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.partial.open("w", encoding="utf-8")
+            self._file = self.partial.open("w", encoding="utf-8", buffering=1)  # for who follows it
         tracks = self._tracker(result.hands, frame.time)
         hands = [{"track": track.id, **asdict(track.hand)} for track in tracks]
         record = {"frame": frame.index, "seconds": round(frame.time, 6), "hands": hands}
