@@ -151,6 +151,27 @@ def test_frozen_statistics_stay_as_they_were_while_the_rest_learns() -> None:
     assert all(p.grad is not None for p in net.encoder.parameters())
 
 
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (5, 1), (5, 2)])
+def test_the_fast_gradients_of_depthwise_convolutions_are_the_gradients(kernel: int, stride: int) -> None:
+    from handseg.nets.blocks import SamePadConv
+
+    torch.manual_seed(kernel + stride)
+    conv = SamePadConv(8, 8, kernel, stride, groups=8)
+    assert conv.slow_backward
+    x = torch.randn(2, 8, 20, 28, requires_grad=True)
+    conv.eval()(x).square().sum().backward()
+    expected = x.grad, conv.weight.grad
+    assert None not in expected
+    x.grad = conv.weight.grad = None
+    with torch.autocast("cpu", torch.bfloat16):
+        y = conv.train()(x)
+    assert y.dtype == torch.bfloat16
+    assert type(y.grad_fn).__name__ == "FastBackwardBackward"
+    y.float().square().sum().backward()
+    for ours, theirs in zip((x.grad, conv.weight.grad), expected):
+        assert (ours - theirs).norm() < 0.01 * theirs.norm()
+
+
 def test_nano_keeps_within_its_budget() -> None:
     """At most 0.5 M parameters, and 0.5 G multiply-adds at its input size, counted layer by layer."""
     recipe = Recipe.load("nano")
