@@ -25,6 +25,7 @@ from handseg.training.callbacks import Guard
 from handseg.training.checkpoint import load_checkpoint, run_checkpoint
 from handseg.training.engine import CheckpointEngine
 from handseg.training.fit import FitOptions, drawing_weights, fit
+from handseg.training.lock import alone_in
 from handseg.training.recipe import Recipe, packaged_recipes
 
 TINY = Recipe.from_dict(
@@ -87,6 +88,16 @@ def test_two_halves_end_with_the_weights_of_one_whole(
     assert first.keys() == second.keys()
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert (tmp_path / "whole/curves.csv").read_text() == (tmp_path / "halves/curves.csv").read_text()
+
+
+def test_a_second_training_in_the_same_folder_is_refused(sides, tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="no flock on this system")
+    run = tmp_path / "run"
+    run.mkdir()
+    with alone_in(run), pytest.raises(TrainingError, match="another training is running in it; wait"):
+        fit(TINY, *sides, run, OPTIONS)
+    recipe = replace(TINY, run=replace(TINY.run, epochs=1))
+    assert fit(recipe, *sides, run, OPTIONS).is_file()
 
 
 def test_ctrl_c_ends_in_a_word_about_resuming(sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

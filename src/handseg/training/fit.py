@@ -34,6 +34,7 @@ from handseg.data.verify import verify
 from handseg.errors import TrainingError
 from handseg.segmenter import Segmenter
 from handseg.training.callbacks import Curves, Guard, moving_average
+from handseg.training.lock import alone_in
 from handseg.training.module import HandModule
 from handseg.training.recipe import Recipe
 from handseg.training.start import start_from
@@ -89,11 +90,25 @@ def fit(
         raise TrainingError(f"{last}: nothing to resume; start the run without --resume")
     if not resume and last.is_file():
         raise TrainingError(f"{folder}: holds a run already; add --resume, or choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone_in(folder):
+        return _fit(recipe, train, val, folder, options, last if resume else None, init, teacher)
+
+
+def _fit(
+    recipe: Recipe,
+    train: Sequence[Sample],
+    val: Sequence[Sample],
+    folder: Path,
+    options: FitOptions,
+    last: Path | None,
+    init: str | Path | None,
+    teacher: Segmenter | None,
+) -> Path:
     inverted = {id(sample) for sample in verify([*train, *val])}
     if inverted:
         train, val = ([replace(s, inverted=id(s) in inverted) for s in side] for side in (train, val))
         print(f"inverting {len(inverted)} masks that show the background (see: handseg data check)", file=sys.stderr)
-    folder.mkdir(parents=True, exist_ok=True)
     paths = [str(sample.image.resolve()) for sample in val[:CHECK_IMAGES]]
     (folder / CHECK_FILE).write_text("\n".join(paths) + "\n", encoding="utf-8")
     if options.threads:
@@ -128,11 +143,11 @@ def fit(
     module = HandModule(
         recipe.to_dict(),
         recipe.run.epochs * len(loader),
-        pretrained=False if resume or init else None,
+        pretrained=False if last or init else None,
         # A function, since the averaged weights' copy of the module shares it, where an engine can't be copied.
         teacher=None if teacher is None else (lambda batch: teacher.engine.run(batch)[:, : len(teacher.card.policies)]),
     )
-    if init is not None and not resume:
+    if init is not None and last is None:
         taken = start_from(module, init, (batch["image"] for batch in islice(loader, MEASURED_BATCHES)))
         print(f"starting from the {taken} of {init}", file=sys.stderr)
     if trainer.is_global_zero:
@@ -147,8 +162,8 @@ def fit(
                 module,
                 loader,
                 DataLoader(validation, 4, collate_fn=collate),
-                ckpt_path=last if resume else None,
-                weights_only=True if resume else None,
+                ckpt_path=last,
+                weights_only=None if last is None else True,
             )
         except SystemExit as error:  # what Lightning makes of Ctrl-C, with the signal switched off
             signal.signal(signal.SIGINT, handler)

@@ -1,0 +1,34 @@
+"""One training at a time in a run's folder: a second one, `--resume` while the first goes on, would spoil both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from handseg.errors import TrainingError
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder, as the first of a run's processes; where the system has no `flock` (Windows), do nothing.
+
+    Raises TrainingError when another training holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes; the first holds it
+        yield
+        return
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise TrainingError(
+                f"{folder}: another training is running in it; wait until it ends, or choose another folder"
+            ) from error
+        yield
