@@ -18,6 +18,7 @@ NETS = {
     "unet": lambda channels: UNet(3, channels, (4, 8, 12)),
     "encoder_unet": lambda channels: EncoderUNet(channels, (16, 12, 8, 8), (8, 8, 8, 8)),
     "short_encoder_unet": lambda channels: EncoderUNet(channels, (12, 8, 8), (8, 8, 8), stages=4),
+    "nano": lambda channels: EncoderUNet(channels, (12, 8, 8), (8, 8, 8), stages=4, context=8, separable=True),
 }
 
 
