@@ -90,6 +90,10 @@ def fit(
         raise TrainingError(f"{last}: nothing to resume; start the run without --resume")
     if not resume and last.is_file():
         raise TrainingError(f"{folder}: holds a run already; add --resume, or choose another folder")
+    inverted = {id(sample) for sample in verify([*train, *val])}
+    if inverted:
+        train, val = ([replace(s, inverted=id(s) in inverted) for s in side] for side in (train, val))
+        print(f"inverting {len(inverted)} masks that show the background (see: handseg data check)", file=sys.stderr)
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
         return _fit(recipe, train, val, folder, options, last if resume else None, init, teacher)
@@ -105,10 +109,6 @@ def _fit(
     init: str | Path | None,
     teacher: Segmenter | None,
 ) -> Path:
-    inverted = {id(sample) for sample in verify([*train, *val])}
-    if inverted:
-        train, val = ([replace(s, inverted=id(s) in inverted) for s in side] for side in (train, val))
-        print(f"inverting {len(inverted)} masks that show the background (see: handseg data check)", file=sys.stderr)
     paths = [str(sample.image.resolve()) for sample in val[:CHECK_IMAGES]]
     (folder / CHECK_FILE).write_text("\n".join(paths) + "\n", encoding="utf-8")
     if options.threads:
