@@ -96,3 +96,11 @@ def test_a_file_that_differs_from_torch_is_not_written(
 def test_an_unknown_suffix_is_refused(trained, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"use \.onnx or \.pt"):
         export(trained, tmp_path / "model.bin", [])
+
+
+def test_no_path_of_this_machine_is_in_a_file(tmp_path: Path) -> None:
+    network = HandModule(
+        Recipe.from_dict({"name": "tiny", "network": {"architecture": "UNet", "widths": [4, 8]}}).to_dict()
+    )
+    export(network.eval(), tmp_path / "tiny.onnx", [np.zeros((40, 56, 3), np.uint8)])
+    assert b"nets/deployable.py" not in (tmp_path / "tiny.onnx").read_bytes()

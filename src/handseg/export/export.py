@@ -102,6 +102,8 @@ def write_onnx(net: Deployable, card: ModelCard, path: Path, *, half: bool = Fal
     model = program.model_proto
     if half:
         store_half(model)
+    for part in (model.graph, *model.graph.node):
+        del part.metadata_props[:]  # the exporter's stack traces, with paths of this machine
     onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
