@@ -18,6 +18,7 @@ import numpy as np
 from handseg.card import ModelCard
 from handseg.engines import ENGINES, Engine, open_engine
 from handseg.errors import MissingExtraError, ModelError
+from handseg.parallel import cores
 from handseg.postprocess import binarise, restore
 from handseg.preprocess import preprocess
 
@@ -150,11 +151,10 @@ def machine() -> dict[str, Any]:
             packages[name] = version(name)
         except PackageNotFoundError:
             continue
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
-        "usable_cores": usable,
+        "usable_cores": cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),

@@ -31,7 +31,7 @@ class DoubleConv(nn.Sequential):
 class FastBackward(torch.autograd.Function):
     """A depthwise convolution whose gradients are computed in float32.
 
-    On a CPU, torch's bfloat16 kernels for them take up to twelve times as long when the stride is 2 or the kernel 5×5
+    On a CPU, torch's bfloat16 kernels for them take up to five times as long when the stride is 2 or the kernel 5×5
     (benchmarks/depthwise.py); the forward pass is as fast as it should be.
     """
 
