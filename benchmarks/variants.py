@@ -5,13 +5,12 @@
 
 The split's test side isn't touched: of EgoHands its training side is learned from, without one session, which together
 with its validation side is what is scored. Of UTG, YHG and HGR every fourth video or subject is held out, and scored as
-hand+forearm. A variant that is done is not run again; an interrupted one is begun anew.
+hand+forearm. A variant that is done is not run again; an interrupted one goes on.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -107,13 +106,13 @@ def main(
         run = output / "".join(c if c.isalnum() else "_" for c in title)
         done = run / "scores.json"
         if not done.is_file():
-            shutil.rmtree(run, ignore_errors=True)
             recipe = recipe_of(variant, epochs)
             policy: LabelPolicy = "hand" if variant.arms == "hand" else "hand+forearm"
             taken = [] if variant.arms == "drop" else [n for n in ARM_SETS if n not in variant.without]
             images = train + [replace(s, policy=policy) for n in taken for s in arms[n]] + read_background(background)
             finder = handseg.load(teacher, threads=threads, second_look=False) if variant.teacher else None
-            checkpoint = fit(recipe, images, sides.select(frames, "val"), run, options, teacher=finder)
+            val, resume = sides.select(frames, "val"), (run / "last.ckpt").is_file()
+            checkpoint = fit(recipe, images, val, run, options, resume=resume, teacher=finder)
             model = run / "model.onnx"
             export(load_checkpoint(checkpoint), model, [frames[0].load_image()])
             done.write_text(json.dumps(score_all(model, scored, recipe.network.forearm, threads)))

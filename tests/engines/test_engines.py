@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -173,3 +174,25 @@ def test_models_are_found_by_name_or_path(files: dict[str, Path]) -> None:
     assert find_model(files["onnxruntime"]) == files["onnxruntime"]
     with pytest.raises(ModelError, match="neither a file nor a packaged model; packaged are: default"):
         find_model("nothing")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads resident memory from Linux's /proc")
+def test_memory_that_a_second_look_took_is_given_back() -> None:
+    """In a process of its own: how much more is resident after an input nine times as large."""
+    code = """
+import numpy as np
+from handseg.engines import open_engine
+
+def resident():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+engine = open_engine("default", threads=1)
+height, width = engine.card.size
+engine.run(np.zeros((1, height, width, 3), np.uint8))
+before = resident()
+engine.run(np.zeros((1, 3 * height, 3 * width, 3), np.uint8))
+print(resident() - before)
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(answer.stdout) < 60  # MB; 200 were kept

@@ -11,13 +11,14 @@ torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[trai
 from handseg.errors import MissingExtraError
 from handseg.nets import EncoderUNet, UNet
 from handseg.nets.deployable import Deployable
-from handseg.nets.efficientnet_lite import EfficientNetLite0, imagenet_weights
+from handseg.nets.efficientnet_lite import STAGES, EfficientNetLite, imagenet_weights
 from handseg.training.recipe import Recipe
 
 NETS = {
     "unet": lambda channels: UNet(3, channels, (4, 8, 12)),
     "encoder_unet": lambda channels: EncoderUNet(channels, (16, 12, 8, 8), (8, 8, 8, 8)),
     "short_encoder_unet": lambda channels: EncoderUNet(channels, (12, 8, 8), (8, 8, 8), stages=4),
+    "large": lambda channels: EncoderUNet(channels, (16, 12, 8, 8), (8, 8, 8, 8), encoder="lite2"),
     "nano": lambda channels: EncoderUNet(channels, (12, 8, 8), (8, 8, 8), stages=4, context=8, separable=True),
 }
 
@@ -105,11 +106,12 @@ def test_the_blogs_unet_has_its_31_million_parameters() -> None:
     assert net.stride == 16
 
 
-def test_every_tensor_of_the_imagenet_file_is_used_but_the_classifiers() -> None:
-    encoder = EfficientNetLite0()
+@pytest.mark.parametrize("version", STAGES)
+def test_every_tensor_of_the_imagenet_file_is_used_but_the_classifiers(version: str) -> None:
+    encoder = EfficientNetLite(version)
     before = {k: v.clone() for k, v in encoder.state_dict().items()}
     used = encoder.load_imagenet()
-    state = torch.load(imagenet_weights(), weights_only=True)
+    state = torch.load(imagenet_weights(version), weights_only=True)
     left = {key.split(".")[0] for key in state if key not in used}
     assert left == {"_conv_head", "_bn1", "_fc"}
     after = encoder.state_dict()
@@ -124,11 +126,11 @@ def test_a_weights_file_with_a_missing_tensor_is_refused(tmp_path: Path) -> None
     del state["_blocks.3._depthwise_conv.weight"]
     torch.save(state, tmp_path / "cut.pth")
     with pytest.raises(RuntimeError, match="Missing key"):
-        EfficientNetLite0().load_imagenet(tmp_path / "cut.pth")
+        EfficientNetLite().load_imagenet(tmp_path / "cut.pth")
 
 
 def test_the_encoder_halves_its_input_five_times() -> None:
-    encoder = EfficientNetLite0().eval()
+    encoder = EfficientNetLite().eval()
     with torch.inference_mode():
         features = encoder(torch.randn(1, 3, 64, 96))
     assert [tuple(f.shape[2:]) for f in features] == [(32, 48), (16, 24), (8, 12), (4, 6), (2, 3)]
@@ -189,7 +191,7 @@ def test_nano_keeps_within_its_budget() -> None:
 
 
 def test_a_short_encoder_takes_the_imagenet_weights_of_what_it_has() -> None:
-    encoder = EfficientNetLite0(stages=4)
+    encoder = EfficientNetLite(stages=4)
     used = encoder.load_imagenet()
     assert len(used) == len(encoder.state_dict())
     assert encoder.stride == 16

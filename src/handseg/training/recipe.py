@@ -26,8 +26,8 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Network:
     """architecture: the class in `handseg.nets`. widths: of the encoder (UNet) or decoder (EncoderUNet) stages.
-    narrow: of the skip connections (EncoderUNet). stages: of the encoder that are kept (EncoderUNet).
-    context, separable: see EncoderUNet.
+    narrow: of the skip connections (EncoderUNet). encoder: EfficientNet-Lite's version, and stages: of it that are kept
+    (EncoderUNet). context, separable: see EncoderUNet.
     pretrained: ImageNet weights (EncoderUNet). frozen_norm: keep the statistics that came with them. forearm: tell
     background, hand and forearm apart, so that the model answers both label policies; else hand alone. hand_classes:
     also tell whose hand it is, own or other, and which, left or right (EncoderUNet)."""
@@ -35,6 +35,7 @@ class Network:
     architecture: Literal["UNet", "EncoderUNet"] = "EncoderUNet"
     widths: tuple[int, ...] = ()
     narrow: tuple[int, ...] = ()
+    encoder: Literal["lite0", "lite2"] = "lite0"
     stages: int = 7
     context: int = 0
     separable: bool = False
@@ -168,6 +169,7 @@ class Recipe:
                 channels,
                 pretrained=start,
                 frozen_norm=n.frozen_norm,
+                encoder=n.encoder,
                 stages=n.stages,
                 context=n.context,
                 separable=n.separable,
