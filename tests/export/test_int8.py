@@ -11,6 +11,8 @@ from click.testing import CliRunner
 onnx = pytest.importorskip("onnx", reason="onnx isn't installed: handseg[export]")
 
 from handseg.cli import main
+from handseg.data import read_dataset
+from handseg.data.splits import make_split
 from handseg.engines import find_model, open_engine
 from handseg.errors import DataError, ModelError
 from handseg.export.half import restore_half, store_half
@@ -84,6 +86,14 @@ def test_held_out_images_are_other_sessions(dataset: Path) -> None:
     expected = load_mask(dataset / "masks" / images.held_out[0].name)
     assert np.array_equal(images.masks[0](), expected)
     assert choose_images(dataset / "images", CARD).masks is None
+
+
+def test_of_a_split_only_the_training_side_is_taken(data: Path) -> None:
+    samples = read_dataset(data / "irllabs")
+    split = make_split(samples, "random-frame", folds=5)
+    images = choose_images(data / "irllabs", CARD, split)
+    assert {*images.calibration, *images.held_out} == {s.image for s in split.select(samples, "train")}
+    assert len(images.calibration) + len(images.held_out) == len(split.train) < len(samples)
 
 
 def test_too_few_images_are_refused(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from handseg.errors import DataError, MissingExtraError
     help="For --int8: folder of images like those it will see, 12 or more; with images/ and masks/ best. "
     "A third of them judges the result.",
 )
+@click.option("--split", type=click.Path(path_type=Path), help="For --calibrate: take the training side alone.")
 @click.option(
     "--max-fall",
     type=click.FloatRange(0, 1),
@@ -47,6 +48,7 @@ def command(
     half: bool,
     int8: bool,
     calibrate: Path | None,
+    split: Path | None,
     max_fall: float,
     card_path: Path | None,
     threshold: float | None,
@@ -65,6 +67,7 @@ def command(
         return
     if not int8 or half or output.suffix != ".onnx":
         raise click.UsageError("--calibrate goes with --int8, without --half, and writes an .onnx file")
+    from handseg.data import Split
     from handseg.engines import find_model, open_engine, packaged_models
     from handseg.export.int8 import choose_images, quantise
 
@@ -74,8 +77,10 @@ def command(
         else:
             source = Path(folder) / "float.onnx"
             export_float(run, source, check or calibrate, False, None, None)
-        card = amended(open_engine(source, engine="onnxruntime").card, card_path, threshold)
-        result = quantise(source, output, choose_images(calibrate, card), card=card, limit=max_fall)
+        own = open_engine(source, engine="onnxruntime").card
+        card = amended(dataclasses.replace(own, scores={}), card_path, threshold)  # those are the float model's
+        chosen = choose_images(calibrate, card, Split.load(split) if split else None)
+        result = quantise(source, output, chosen, card=card, limit=max_fall)
     judge = "their labels" if result.labelled else "the float model's masks"
     click.echo(
         f"{output}: {megabytes(output)}; pixel IoU {result.iou:.4f} (float {result.float_iou:.4f}) against {judge}, "

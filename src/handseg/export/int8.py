@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from handseg.card import METADATA_KEY, ModelCard
-from handseg.data import Sample, read_dataset
+from handseg.data import Sample, Split, read_dataset
 from handseg.data.egohands import is_egohands
 from handseg.engines import Engine, open_engine
 from handseg.errors import DataError, MissingExtraError, ModelError
@@ -66,16 +66,20 @@ class Quantised:
     layers: int
 
 
-def choose_images(root: Path, card: ModelCard) -> Images:
+def choose_images(root: Path, card: ModelCard, split: Split | None = None) -> Images:
     """Divide the images of a folder: about a third is held out, whole sessions where there are six or more.
 
-    root: a labelled dataset, or a folder of images at any depth.
+    root: a labelled dataset, or a folder of images at any depth. split: only what is on its training side.
     Raises DataError when there are fewer than 12.
     """
     samples: list[Sample] = []
     if not root.is_dir() or is_egohands(root) or any((root / name).exists() for name in ("masks", "index.csv")):
         samples = [s for s in read_dataset(root, card.policies[0]) if s.policy == card.policies[0]]
-    paths = [s.image for s in samples] or sorted(p for p in root.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    if split is not None:
+        samples = [s for s in samples if s.name in split.train]
+        paths = [s.image for s in samples]
+    else:
+        paths = [s.image for s in samples] or sorted(p for p in root.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if len(paths) < FEWEST_IMAGES:
         raise DataError(f"{root}: {len(paths)} images, too few to calibrate and to judge by; have {FEWEST_IMAGES}")
     groups = [s.session for s in samples]
@@ -107,8 +111,9 @@ def quantise(
     """Write the INT8 twin of an ONNX file, its card inside, if it is about as good.
 
     The head, what comes after it, and the first convolutions stay in float, where quantising costs most and gains
-    least; if the rest still loses too much, more of the first ones do. card: default: the source's own; its name gets
-    the suffix -int8, and its scores are replaced by those on the held-out images. limit: how far pixel IoU may fall.
+    least; if the rest still loses too much, more of the first ones do. card: default: the source's own without its
+    scores; its name gets the suffix -int8, and the scores on the held-out images are added. limit: how far pixel IoU
+    may fall.
     Raises ModelError, and writes nothing, when it falls further, or the source is INT8 or finds no hand in the images.
     """
     try:
@@ -120,7 +125,7 @@ def quantise(
     model = onnx.load(source)
     if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
         raise ModelError(f"{source}: is INT8 already; name the float model")
-    card = card or engine.card
+    card = card or replace(engine.card, scores={})
     own = _masks(engine, card, images.held_out)
     labels = own if images.masks is None else [load() for load in images.masks]
     before = _iou(own, labels)
@@ -162,7 +167,7 @@ def _save(model: onnx.ModelProto, path: Path, card: ModelCard, result: Quantised
     import onnx
 
     judged = {"pixel_iou": round(result.iou, 4), "float_pixel_iou": round(result.float_iou, 4), "images": result.images}
-    card = replace(card, name=f"{card.name}-int8", scores={"int8, held-out images": judged})
+    card = replace(card, name=f"{card.name}-int8", scores={**card.scores, "int8, held-out images": judged})
     onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})
     write_atomically(path, lambda file: file.write(model.SerializeToString()))
 
