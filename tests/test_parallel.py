@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -105,3 +108,28 @@ def test_a_folder_gives_the_same_with_any_number_of_threads(tmp_path: Path) -> N
     assert len(written) == 11
     for name in written:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes(), name
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps them")
+def test_large_arrays_that_are_freed_go_back_to_the_system() -> None:
+    """In a process of its own: 200 MB of them with small ones between, which stay."""
+    code = """
+import numpy as np
+from handseg.parallel import return_freed_arrays
+
+def resident():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+return_freed_arrays()
+before = resident()
+np.ones(4 << 20, np.uint8)
+large, small = [], []
+for _ in range(100):
+    large.append(np.ones(2 << 20, np.uint8))
+    small.append(np.ones(20000, np.uint8))
+del large
+print(resident() - before)
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(answer.stdout) < 20  # MB; all 200 stayed

@@ -16,7 +16,7 @@ import click
 from handseg.card import LabelPolicy
 from handseg.cli import options
 from handseg.errors import DataError, HandsegError, ImageError, MissingExtraError, VideoError
-from handseg.parallel import cores, in_order
+from handseg.parallel import cores, in_order, return_freed_arrays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,6 +110,7 @@ def command(
             second_look=second_look,
         )
 
+    return_freed_arrays()
     segmenter = open_segmenter(threads)
     click.echo(f"model {segmenter.card.name}, engine {segmenter.engine.name}", err=True)
     jobs, failures = plan(inputs, output)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import onnxruntime as ort
@@ -17,6 +19,7 @@ PROVIDERS = {
     "directml": "DmlExecutionProvider",
 }
 NUMBERED = ("cuda", "directml")
+LARGE, HUGE = 2, 5  # times the pixels of the model's usual input
 
 
 class OnnxEngine:
@@ -50,14 +53,16 @@ class OnnxEngine:
         self.card = ModelCard.from_json(card, str(path))
         self._input = self._session.get_inputs()[0].name
         self._usual = self.card.size[0] * self.card.size[1]
+        self._one_at_a_time = Lock()
         self._giving_back = ort.RunOptions()
         if device == "cpu":
             self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     def run(self, batch: np.ndarray) -> np.ndarray:
-        # onnxruntime keeps what its largest input took; a second look takes ten times the memory of the first.
-        large = batch.shape[1] * batch.shape[2] > 2 * self._usual
-        output = self._session.run(None, {self._input: batch}, self._giving_back if large else None)[0]
+        # A closer look takes up to ten times the memory of a usual one, and onnxruntime would keep it.
+        larger = batch.shape[1] * batch.shape[2] / self._usual
+        with self._one_at_a_time if larger > HUGE else nullcontext():
+            output = self._session.run(None, {self._input: batch}, self._giving_back if larger > LARGE else None)[0]
         return np.asarray(output, np.float32)
 
 
