@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import handseg
+from handseg.engines import packaged_models
 from handseg.image import load_image, load_mask
 from handseg.metrics import count, score
 
@@ -18,6 +19,13 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 @pytest.fixture(scope="module")
 def segmenter() -> handseg.Segmenter:
     return handseg.load(threads=1)
+
+
+@pytest.mark.parametrize("model", packaged_models())
+def test_every_packaged_model_finds_the_example_hand(model: str) -> None:
+    result = handseg.load(model, threads=1)(EXAMPLES / "hand.jpg")
+    assert score(count(result.mask, load_mask(EXAMPLES / "hand_mask.png")))["image"]["iou"] > 0.7
+    assert (result.hands[0].owner is not None) == model.startswith("default")
 
 
 def test_the_example_hand_is_found(segmenter: handseg.Segmenter) -> None:

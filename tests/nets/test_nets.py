@@ -19,7 +19,6 @@ NETS = {
     "encoder_unet": lambda channels: EncoderUNet(channels, (16, 12, 8, 8), (8, 8, 8, 8)),
     "short_encoder_unet": lambda channels: EncoderUNet(channels, (12, 8, 8), (8, 8, 8), stages=4),
     "large": lambda channels: EncoderUNet(channels, (16, 12, 8, 8), (8, 8, 8, 8), encoder="lite2"),
-    "nano": lambda channels: EncoderUNet(channels, (12, 8, 8), (8, 8, 8), stages=4, context=8, separable=True),
 }
 
 

@@ -117,22 +117,6 @@ class ConvNorm(nn.Module):
         return y
 
 
-class SeparableDoubleConv(nn.Sequential):
-    """Twice: 3×3 depthwise convolution, then 1×1; each with batch normalisation and ReLU6. DoubleConv at a ninth of its
-    multiplications and parameters.
-
-    Source: Howard et al., MobileNets, 2017.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(
-            ConvNorm(in_channels, in_channels, 3, groups=in_channels),
-            ConvNorm(in_channels, out_channels, 1),
-            ConvNorm(out_channels, out_channels, 3, groups=out_channels),
-            ConvNorm(out_channels, out_channels, 1),
-        )
-
-
 class SegmentationNet(nn.Module):
     """Base of all networks: RGB in, logits of the same height and width out.
 

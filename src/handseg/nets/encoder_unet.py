@@ -7,47 +7,25 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from handseg.nets.blocks import DoubleConv, SegmentationNet, SeparableDoubleConv, repeat, upsample_twice
-from handseg.nets.efficientnet_lite import STAGES, EfficientNetLite, InvertedResidual
+from handseg.nets.blocks import DoubleConv, SegmentationNet, repeat, upsample_twice
+from handseg.nets.efficientnet_lite import STAGES, EfficientNetLite
 
 
 class DecoderStage(nn.Module):
-    """Upsample ×2, concatenate the (narrowed) skip connection, DoubleConv or its separable form."""
+    """Upsample ×2, concatenate the (narrowed) skip connection, DoubleConv."""
 
-    def __init__(self, in_channels: int, skip_channels: int, narrow: int, out_channels: int, separable: bool = False):
+    def __init__(self, in_channels: int, skip_channels: int, narrow: int, out_channels: int) -> None:
         super().__init__()
         self.narrow = nn.Sequential(
             nn.Conv2d(skip_channels, narrow, 1, bias=False),
             nn.BatchNorm2d(narrow),
             nn.ReLU(inplace=True),
         )
-        self.conv = (SeparableDoubleConv if separable else DoubleConv)(in_channels + narrow, out_channels)
+        self.conv = DoubleConv(in_channels + narrow, out_channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         y: Tensor = self.conv(torch.cat([upsample_twice(x), self.narrow(skip)], dim=1))
         return y
-
-
-class Context(nn.Module):
-    """What lies around, for an encoder that ends early: three blocks of 5×5 kernels at half its resolution, and the
-    mean over the whole picture; appended to the encoder's deepest features.
-
-    Shape: (N, channels, H, W), H and W even → (N, channels + width, H, W).
-    """
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        self.down = InvertedResidual(channels, width, 5, 2, 2)
-        self.near = InvertedResidual(width, width, 5, 1, 2)
-        self.far = InvertedResidual(width, width, 5, 1, 2)
-        self.everywhere = nn.Conv2d(width, width, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = x
-        for block in (self.down, self.near, self.far):
-            y, _ = block(y)
-        y = nn.functional.relu(y + self.everywhere(y.mean(dim=(2, 3), keepdim=True)))
-        return torch.cat([x, upsample_twice(y)], dim=1)
 
 
 class ClassHead(nn.Module):
@@ -82,7 +60,6 @@ class EncoderUNet(SegmentationNet):
     hand_classes: further channels of logits, of whose hand it would be and which, see ClassHead.
     encoder: EfficientNet-Lite's version, lite0 or lite2. stages: of it; with 4 it ends at 1/16 and the decoder has
     three stages.
-    context: width of a Context behind the encoder; 0 for none. separable: build the decoder of separable convolutions.
     pretrained: start the encoder from its ImageNet weights.
     frozen_norm: while training, the encoder normalises by its stored statistics and leaves them as they are.
 
@@ -100,26 +77,21 @@ class EncoderUNet(SegmentationNet):
         encoder: str = "lite0",
         stages: int = 7,
         hand_classes: int = 0,
-        context: int = 0,
-        separable: bool = False,
     ) -> None:
         super().__init__()
         self.frozen_norm = frozen_norm
         if encoder not in STAGES:
             raise ValueError(f"encoder {encoder} is unknown; known are {', '.join(STAGES)}")
         self.encoder = EfficientNetLite(encoder, stages)
-        self.stride = self.encoder.stride * (2 if context else 1)
+        self.stride = self.encoder.stride
         if pretrained:
             self.encoder.load_imagenet()
         *skips, deepest = self.encoder.channels
         if not len(widths) == len(narrow) == len(skips):
             raise ValueError(f"{len(skips)} decoder stages need as many widths and narrow, not {widths} and {narrow}")
-        self.context = Context(deepest, context) if context else nn.Identity()
-        deepest += context
         inputs = (deepest, *widths)
         self.decoder = nn.ModuleList(
-            DecoderStage(*channels, separable=separable)
-            for channels in zip(inputs, reversed(skips), narrow, widths, strict=False)
+            DecoderStage(*channels) for channels in zip(inputs, reversed(skips), narrow, widths, strict=False)
         )
         self.head = nn.Conv2d(widths[-1], out_channels, 1)
         self.hand_classes = hand_classes
@@ -138,7 +110,6 @@ class EncoderUNet(SegmentationNet):
 
     def parts(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         *skips, deepest = self.encoder(x)
-        deepest = self.context(deepest)
         x, classes = deepest, None
         for i, (stage, skip) in enumerate(zip(self.decoder, reversed(skips))):
             x = stage(x, skip)

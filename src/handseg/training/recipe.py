@@ -27,18 +27,15 @@ T = TypeVar("T")
 class Network:
     """architecture: the class in `handseg.nets`. widths: of the encoder (UNet) or decoder (EncoderUNet) stages.
     narrow: of the skip connections (EncoderUNet). encoder: EfficientNet-Lite's version, and stages: of it that are kept
-    (EncoderUNet). context, separable: see EncoderUNet.
-    pretrained: ImageNet weights (EncoderUNet). frozen_norm: keep the statistics that came with them. forearm: tell
-    background, hand and forearm apart, so that the model answers both label policies; else hand alone. hand_classes:
-    also tell whose hand it is, own or other, and which, left or right (EncoderUNet)."""
+    (EncoderUNet). pretrained: ImageNet weights (EncoderUNet). frozen_norm: keep the statistics that came with them.
+    forearm: tell background, hand and forearm apart, so that the model answers both label policies; else hand alone.
+    hand_classes: also tell whose hand it is, own or other, and which, left or right (EncoderUNet)."""
 
     architecture: Literal["UNet", "EncoderUNet"] = "EncoderUNet"
     widths: tuple[int, ...] = ()
     narrow: tuple[int, ...] = ()
     encoder: Literal["lite0", "lite2"] = "lite0"
     stages: int = 7
-    context: int = 0
-    separable: bool = False
     pretrained: bool = False
     frozen_norm: bool = False
     forearm: bool = False
@@ -171,8 +168,6 @@ class Recipe:
                 frozen_norm=n.frozen_norm,
                 encoder=n.encoder,
                 stages=n.stages,
-                context=n.context,
-                separable=n.separable,
                 hand_classes=len(HAND_CLASSES) if n.hand_classes else 0,
                 **shape,
             )
