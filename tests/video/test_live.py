@@ -134,8 +134,10 @@ def test_leaving_by_an_error_or_without_with_stops_the_thread() -> None:
 
 def test_closing_from_another_thread_ends_the_loop() -> None:
     stream = LiveStream(Ticking(), bright, smooth=False, realtime=True)
-    threading.Timer(0.2, stream.close).start()
+    closer = threading.Timer(0.2, stream.close)
+    closer.start()
     assert len(list(stream)) > 3
+    closer.join()
     stream.close()
 
 
