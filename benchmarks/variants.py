@@ -21,6 +21,7 @@ import click
 import handseg
 from handseg.card import LabelPolicy
 from handseg.data import Sample, Split, read_background, read_datasets
+from handseg.data.landmarks import with_landmarks
 from handseg.data.verify import verify
 from handseg.evaluation import evaluate
 from handseg.export.export import export
@@ -36,12 +37,15 @@ EVERY = 4
 @dataclass(frozen=True)
 class Variant:
     """change: of the recipe, table by table. arms: what happens with the labels that include the forearm: taken as what
-    they are, taken for hands, or left out. without: datasets that are left out. teacher: finds the wrist in them."""
+    they are, taken for hands, or left out. without: datasets that are left out. teacher: finds the wrist in them.
+    landmarks: find it, with no teacher. seed: of the weights, the order and the augmentation."""
 
     change: dict[str, dict[str, Any]] = field(default_factory=dict)
     arms: Literal["hand+forearm", "hand", "drop"] = "hand+forearm"
     without: tuple[str, ...] = ()
     teacher: bool = True
+    landmarks: bool = False
+    seed: int = 0
 
 
 ONE_CLASS = {"network": {"forearm": False}}
@@ -51,9 +55,11 @@ GROUPS: dict[str, dict[str, Variant]] = {
         "mixed naively": Variant(ONE_CLASS, arms="hand"),
         "policy-aware, wrists by shape": Variant(teacher=False),
         "policy-aware, wrists by a teacher": Variant(),
+        "policy-aware, wrists by landmarks": Variant(teacher=False, landmarks=True),
     },
     "augmentation": {
         "all": Variant(),
+        "all, another seed": Variant(seed=1),
         "no pasting": Variant({"augment": {"paste": 0.0}}),
         "no skin tones, no gloves": Variant({"augment": {"skin": 0.0, "glove": 0.0}}),
         "no close views": Variant({"augment": {"close": 0.0}}),
@@ -85,11 +91,20 @@ def held_out(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
 @click.option("--split", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--background", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--teacher", default="default", show_default=True)
+@click.option("--landmarks", type=click.Path(path_type=Path, exists=True), help="See docs/models/collect_landmarks.py.")
 @click.option("--epochs", default=4, show_default=True, help="Of 100 steps.")
 @click.option("--threads", default=1, show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 def main(
-    group: str, data: Path, split: Path, background: Path, teacher: str, epochs: int, threads: int, output: Path
+    group: str,
+    data: Path,
+    split: Path,
+    background: Path,
+    teacher: str,
+    landmarks: Path | None,
+    epochs: int,
+    threads: int,
+    output: Path,
 ) -> None:
     sides = Split.load(split)
     frames = read_datasets([data / "egohands", data / "egohands_more"])
@@ -100,7 +115,6 @@ def main(
         arms[name], held = held_out(read_datasets([data / name], "hand+forearm"))
         inverted = verify(held)
         scored[name.upper()] = [replace(s, inverted=s in inverted) for s in held]
-    options = FitOptions(threads=threads, progress=False)
     print(f"| {group}, {epochs * 100} steps | {' | '.join(scored)} |\n| --- |{' ---: |' * len(scored)}", flush=True)
     for title, variant in GROUPS[group].items():
         run = output / "".join(c if c.isalnum() else "_" for c in title)
@@ -110,8 +124,13 @@ def main(
             policy: LabelPolicy = "hand" if variant.arms == "hand" else "hand+forearm"
             taken = [] if variant.arms == "drop" else [n for n in ARM_SETS if n not in variant.without]
             images = train + [replace(s, policy=policy) for n in taken for s in arms[n]] + read_background(background)
+            if variant.landmarks:
+                if landmarks is None:
+                    raise click.UsageError(f"{title}: needs --landmarks")
+                images = with_landmarks(images, landmarks)
             finder = handseg.load(teacher, threads=threads, second_look=False) if variant.teacher else None
             val, resume = sides.select(frames, "val"), (run / "last.ckpt").is_file()
+            options = FitOptions(seed=variant.seed, threads=threads, progress=False)
             checkpoint = fit(recipe, images, val, run, options, resume=resume, teacher=finder)
             model = run / "model.onnx"
             export(load_checkpoint(checkpoint), model, [frames[0].load_image()])

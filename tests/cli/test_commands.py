@@ -146,6 +146,27 @@ def test_a_teacher_is_kept_in_the_run_and_used_again_by_a_resumed_one(dataset: P
     assert "teacher.onnx: not an ONNX model" in result.output
 
 
+def test_landmarks_are_kept_in_the_run_and_must_fit_its_images(dataset: Path, tmp_path: Path) -> None:
+    pytest.importorskip("lightning", reason="lightning isn't installed: handseg[train]")
+    recipe, arms, out, landmarks = (tmp_path / name for name in ("tiny.toml", "arms", "run", "landmarks.json"))
+    recipe.write_text(
+        'name = "tiny"\n[network]\narchitecture = "UNet"\nwidths = [4]\nforearm = true\n[input]\nsize = [32, 32]\n'
+        '[run]\nepochs = 1\nprecision = "32"\n'
+    )
+    shutil.copytree(dataset, arms)
+    command = ("train", "--recipe", recipe, "--data", dataset, "--forearm-data", arms, "-o", out, "--threads", 1)
+    landmarks.write_text(json.dumps({"elsewhere/a.png": []}))
+    result = run(*command, "--landmarks", landmarks)
+    assert result.exit_code == 1
+    assert "landmarks.json: has landmarks for none of these images" in result.output
+    assert not out.exists()
+    hand = [[10.0 + i, 20.0 - i] for i in range(21)]
+    landmarks.write_text(json.dumps({f"arms/{p.name}": [hand] for p in (arms / "images").iterdir()}))
+    result = run(*command, "--landmarks", landmarks, "--accelerator", "cpu")
+    assert result.exit_code == 0, result.output
+    assert (out / "landmarks.json").read_bytes() == landmarks.read_bytes()
+
+
 def test_check_names_inverted_masks(dataset: Path) -> None:
     mask = sorted((dataset / "masks").iterdir())[2]
     save_png(mask, 255 - load_mask(mask))

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     help="Folder labelled hand and bare forearm; may be given again. Always trained on, never split.",
 )
 @click.option(
+    "--landmarks",
+    type=click.Path(path_type=Path),
+    help="File of hand landmarks that tell the wrist in --forearm-data (docs/models/collect_landmarks.py).",
+)
+@click.option(
     "--background-data",
     multiple=True,
     type=click.Path(path_type=Path),
@@ -73,6 +78,7 @@ def command(
     recipe: str,
     data: tuple[Path, ...],
     forearm_data: tuple[Path, ...],
+    landmarks: Path | None,
     background_data: tuple[Path, ...],
     teacher: str | None,
     output: Path,
@@ -94,13 +100,22 @@ def command(
     except ImportError as error:
         raise MissingExtraError("Training", "train") from error
     from handseg.data import Split, read_background, read_datasets
+    from handseg.data.landmarks import with_landmarks
     from handseg.data.splits import make_split
+    from handseg.image import write_atomically
 
     chosen = Recipe.load(recipe)
     if epochs is not None:
         chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, epochs=epochs))
     samples = read_datasets(data)
     forearm = read_datasets(forearm_data, "hand+forearm")
+    tracked = output / "landmarks.json"  # kept, so that a resumed run learns from the same
+    if landmarks is not None and not tracked.is_file():
+        with_landmarks(forearm, landmarks)  # fails here, before anything is written
+        text = landmarks.read_bytes()
+        write_atomically(tracked, lambda file: file.write(text))
+    if tracked.is_file():
+        forearm = with_landmarks(forearm, tracked)
     background = [s for root in background_data for s in read_background(root)]
     kept = output / "split.json"
     if split is None and kept.is_file():

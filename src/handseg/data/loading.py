@@ -18,6 +18,7 @@ from torch.utils.data import Dataset, Sampler
 from handseg.card import ModelCard
 from handseg.data.augment import Augmentation
 from handseg.data.classes import CLASSES, HAND_PLANES, PLANES, UNKNOWN, label_planes
+from handseg.data.landmarks import wrist_probability
 from handseg.data.sample import Sample
 from handseg.data.wrist import split_at_wrist
 from handseg.image import resize
@@ -39,7 +40,7 @@ class Memory:
     """Samples decoded and shrunk to a long side of at most `long_side` pixels, held as uint8.
 
     images: RGB H×W×3. labels: H×W×6, 0 to 255, see `handseg.data.classes`.
-    teacher: gives the probability of hand for an image, to find the wrist in hand+forearm labels.
+    teacher: gives the probability of hand for an image, to find the wrist in hand+forearm labels where landmarks don't.
     """
 
     def __init__(self, samples: Sequence[Sample], long_side: int, teacher: Teacher | None = None) -> None:
@@ -59,9 +60,12 @@ class Memory:
                 self.labels.append(label)
             else:
                 skin = mask >= 128
-                hand, unknown = split_at_wrist(
-                    np.where(skin, 255, 0).astype(np.uint8), teacher(image) if teacher else None
-                )
+                seen = teacher(image) if teacher else None
+                if sample.landmarks:
+                    probability = wrist_probability([hand * scale for hand in sample.landmarks], *size)
+                    # Arms without landmarks are the teacher's, or, where there is none, unknown.
+                    seen = np.where(np.isnan(probability), 0 if seen is None else seen, probability)
+                hand, unknown = split_at_wrist(np.where(skin, 255, 0).astype(np.uint8), seen)
                 self.labels.append(label_planes(~skin, hand | unknown, skin & ~hand).astype(np.uint8) * 255)
 
 

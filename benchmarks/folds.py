@@ -1,0 +1,95 @@
+"""Session-disjoint over all EgoHands frames at hand: each fold's model is scored on sessions it never saw, and so each
+frame once.
+
+    python benchmarks/folds.py DATA --background background -o runs/folds
+
+In each fold a model first learns the wrists from the shape of the forearm labels; that one is then the teacher of the
+fold's own model, so that nothing which has seen the fold's test side is used. The threshold is 0.5. A fold that is done
+isn't run again; an interrupted one goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+
+import handseg
+from handseg.data import Sample, read_background, read_datasets
+from handseg.data.splits import make_split
+from handseg.evaluation import evaluate
+from handseg.export.export import export
+from handseg.metrics import bootstrap_interval, score
+from handseg.segmenter import Segmenter
+from handseg.training.checkpoint import load_checkpoint
+from handseg.training.fit import FitOptions, fit
+from handseg.training.recipe import Recipe
+
+FOLDS = 4
+
+
+def recipe_of(epochs: int) -> Recipe:
+    values = Recipe.load("default").to_dict()
+    values["run"] = {**values["run"], "epochs": epochs, "validate_every": epochs}
+    return Recipe.from_dict(values)
+
+
+def train(
+    train: Sequence[Sample], val: Sequence[Sample], run: Path, epochs: int, threads: int, teacher: Segmenter | None
+) -> Segmenter:
+    """A model of so many epochs, kept as `run`/model.onnx and not trained again."""
+    model = run / "model.onnx"
+    if not model.is_file():
+        options, resume = FitOptions(threads=threads, progress=False), (run / "last.ckpt").is_file()
+        checkpoint = fit(recipe_of(epochs), train, val, run, options, resume=resume, teacher=teacher)
+        export(load_checkpoint(checkpoint), model, [val[0].load_image()])
+    return handseg.load(str(model), threads=threads, second_look=False)
+
+
+def row(title: str, counts: np.ndarray, sessions: Sequence[str]) -> str:
+    pixel, image = score(counts)["pixel"], score(counts)["image"]
+    f1 = bootstrap_interval(counts, sessions, lambda s: s["pixel"]["f1"])
+    iou = bootstrap_interval(counts, sessions, lambda s: s["image"]["iou"])
+    return (
+        f"| {title} | {len(set(sessions))} | {len(counts)} | {pixel['precision']:.3f} | {pixel['recall']:.3f} "
+        f"| {pixel['f1']:.3f} [{f1[0]:.3f}, {f1[1]:.3f}] | {image['iou']:.3f} [{iou[0]:.3f}, {iou[1]:.3f}] |"
+    )
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path, exists=True))
+@click.option("--background", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--first", default=2, show_default=True, help="Epochs, of 100 steps, of the model that finds the wrists.")
+@click.option("--epochs", default=4, show_default=True)
+@click.option("--threads", default=1, show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+def main(data: Path, background: Path, first: int, epochs: int, threads: int, output: Path) -> None:
+    frames = read_datasets([data / "egohands", data / "egohands_more"])
+    others = read_datasets([data / name for name in ("utg", "yhg", "hgr")], "hand+forearm")
+    others += read_background(background)
+    print("| test side | sessions | frames | precision | recall | pixel F1 | image IoU |", flush=True)
+    print("| --- |" + " ---: |" * 6, flush=True)
+    pooled: list[tuple[str, list[int]]] = []
+    for fold in range(FOLDS):
+        run = output / f"fold{fold}"
+        done = run / "counts.json"
+        if not done.is_file():
+            split = make_split(frames, "session-disjoint", folds=FOLDS, fold=fold)
+            learned, val, test = (split.select(frames, side) for side in ("train", "val", "test"))
+            finder = train(learned + others, val, run / "first", first, threads, None)
+            model = train(learned + others, val, run / "second", epochs, threads, finder)
+            counts = evaluate(model, test).counts().tolist()
+            done.write_text(json.dumps([[s.session, c] for s, c in zip(test, counts)]))
+        scored = json.loads(done.read_text())
+        pooled += scored
+        sessions = [session for session, _ in scored]
+        largest = max(set(sessions), key=sessions.count)
+        print(row(f"{fold}: {largest} and others", np.array([c for _, c in scored]), sessions), flush=True)
+    print(row("**all**", np.array([c for _, c in pooled]), [session for session, _ in pooled]))
+
+
+if __name__ == "__main__":
+    main()
