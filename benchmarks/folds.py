@@ -1,11 +1,11 @@
 """Session-disjoint over all EgoHands frames at hand: each fold's model is scored on sessions it never saw, and so each
 frame once.
 
-    python benchmarks/folds.py DATA --background background -o runs/folds
+    python benchmarks/folds.py DATA --background background --landmarks landmarks.json -o runs/folds
 
-In each fold a model first learns the wrists from the shape of the forearm labels; that one is then the teacher of the
-fold's own model, so that nothing which has seen the fold's test side is used. The threshold is 0.5. A fold that is done
-isn't run again; an interrupted one goes on.
+Each starts from ImageNet weights, and landmarks (docs/models/collect_landmarks.py) tell the wrist, so that nothing
+which has seen the fold's test side is used. The threshold is 0.5. A fold that is done isn't run again; an interrupted
+one goes on.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 import handseg
 from handseg.data import Sample, read_background, read_datasets
+from handseg.data.landmarks import with_landmarks
 from handseg.data.splits import make_split
 from handseg.evaluation import evaluate
 from handseg.export.export import export
@@ -37,14 +38,12 @@ def recipe_of(epochs: int) -> Recipe:
     return Recipe.from_dict(values)
 
 
-def train(
-    train: Sequence[Sample], val: Sequence[Sample], run: Path, epochs: int, threads: int, teacher: Segmenter | None
-) -> Segmenter:
+def train(train: Sequence[Sample], val: Sequence[Sample], run: Path, epochs: int, threads: int) -> Segmenter:
     """A model of so many epochs, kept as `run`/model.onnx and not trained again."""
     model = run / "model.onnx"
     if not model.is_file():
         options, resume = FitOptions(threads=threads, progress=False), (run / "last.ckpt").is_file()
-        checkpoint = fit(recipe_of(epochs), train, val, run, options, resume=resume, teacher=teacher)
+        checkpoint = fit(recipe_of(epochs), train, val, run, options, resume=resume)
         export(load_checkpoint(checkpoint), model, [val[0].load_image()])
     return handseg.load(str(model), threads=threads, second_look=False)
 
@@ -62,13 +61,13 @@ def row(title: str, counts: np.ndarray, sessions: Sequence[str]) -> str:
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path, exists=True))
 @click.option("--background", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--first", default=2, show_default=True, help="Epochs, of 100 steps, of the model that finds the wrists.")
-@click.option("--epochs", default=4, show_default=True)
+@click.option("--landmarks", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--epochs", default=4, show_default=True, help="Of 100 steps.")
 @click.option("--threads", default=1, show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
-def main(data: Path, background: Path, first: int, epochs: int, threads: int, output: Path) -> None:
+def main(data: Path, background: Path, landmarks: Path, epochs: int, threads: int, output: Path) -> None:
     frames = read_datasets([data / "egohands", data / "egohands_more"])
-    others = read_datasets([data / name for name in ("utg", "yhg", "hgr")], "hand+forearm")
+    others = with_landmarks(read_datasets([data / n for n in ("utg", "yhg", "hgr")], "hand+forearm"), landmarks)
     others += read_background(background)
     print("| test side | sessions | frames | precision | recall | pixel F1 | image IoU |", flush=True)
     print("| --- |" + " ---: |" * 6, flush=True)
@@ -79,8 +78,7 @@ def main(data: Path, background: Path, first: int, epochs: int, threads: int, ou
         if not done.is_file():
             split = make_split(frames, "session-disjoint", folds=FOLDS, fold=fold)
             learned, val, test = (split.select(frames, side) for side in ("train", "val", "test"))
-            finder = train(learned + others, val, run / "first", first, threads, None)
-            model = train(learned + others, val, run / "second", epochs, threads, finder)
+            model = train(learned + others, val, run, epochs, threads)
             counts = evaluate(model, test).counts().tolist()
             done.write_text(json.dumps([[s.session, c] for s, c in zip(test, counts)]))
         scored = json.loads(done.read_text())
