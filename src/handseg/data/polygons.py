@@ -28,7 +28,7 @@ def _fill(polygon: np.ndarray, inside: np.ndarray) -> None:
     stop = np.clip(np.ceil(np.maximum(ay, by)), 0, height).astype(int)
     edge = np.repeat(np.arange(len(polygon)), stop - first)
     row = np.arange(len(edge)) - np.repeat(np.cumsum(stop - first) - stop, stop - first)
-    crossing = ax[edge] + (row - ay[edge]) * ((bx - ax)[edge] / (by - ay)[edge])
+    crossing = ax[edge] + (bx - ax)[edge] * ((row - ay[edge]) / (by - ay)[edge])  # a fraction: no overflow
     column = np.clip(np.ceil(crossing), 0, width).astype(int)
     top, left = int(first.min()), int(column.min(initial=width))
     toggles = np.zeros((int(stop.max()) - top, int(column.max(initial=left)) - left + 1), np.int32)
