@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from variants import ARM_SETS, Variant, recipe_of
 
 import handseg
 from handseg.data import Sample, read_background, read_datasets
@@ -27,15 +28,8 @@ from handseg.metrics import bootstrap_interval, score
 from handseg.segmenter import Segmenter
 from handseg.training.checkpoint import load_checkpoint
 from handseg.training.fit import FitOptions, fit
-from handseg.training.recipe import Recipe
 
 FOLDS = 4
-
-
-def recipe_of(epochs: int) -> Recipe:
-    values = Recipe.load("default").to_dict()
-    values["run"] = {**values["run"], "epochs": epochs, "validate_every": epochs}
-    return Recipe.from_dict(values)
 
 
 def train(train: Sequence[Sample], val: Sequence[Sample], run: Path, epochs: int, threads: int) -> Segmenter:
@@ -43,7 +37,7 @@ def train(train: Sequence[Sample], val: Sequence[Sample], run: Path, epochs: int
     model = run / "model.onnx"
     if not model.is_file():
         options, resume = FitOptions(threads=threads, progress=False), (run / "last.ckpt").is_file()
-        checkpoint = fit(recipe_of(epochs), train, val, run, options, resume=resume)
+        checkpoint = fit(recipe_of(Variant(), epochs), train, val, run, options, resume=resume)
         export(load_checkpoint(checkpoint), model, [val[0].load_image()])
     return handseg.load(str(model), threads=threads, second_look=False)
 
@@ -67,7 +61,7 @@ def row(title: str, counts: np.ndarray, sessions: Sequence[str]) -> str:
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 def main(data: Path, background: Path, landmarks: Path, epochs: int, threads: int, output: Path) -> None:
     frames = read_datasets([data / "egohands", data / "egohands_more"])
-    others = with_landmarks(read_datasets([data / n for n in ("utg", "yhg", "hgr")], "hand+forearm"), landmarks)
+    others = with_landmarks(read_datasets([data / n for n in ARM_SETS], "hand+forearm"), landmarks)
     others += read_background(background)
     print("| test side | sessions | frames | precision | recall | pixel F1 | image IoU |", flush=True)
     print("| --- |" + " ---: |" * 6, flush=True)
