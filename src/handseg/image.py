@@ -41,7 +41,8 @@ def load_mask(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def load_label(path: str | os.PathLike[str]) -> np.ndarray:
-    """The raw values of a one-channel label file, uint8 H×W (palette indices for a palette image)."""
+    """The raw values of a one-channel label file, uint8 H×W (palette indices for a palette image; 0 and 255
+    for a bilevel one)."""
     return _read(Path(path), _label)
 
 
@@ -180,5 +181,5 @@ def _label(image: Image.Image) -> np.ndarray:
     if image.mode == "P":
         return np.array(image)
     if image.mode == "1":
-        return np.array(image).astype(np.uint8)
+        return np.array(image).astype(np.uint8) * 255
     return np.asarray(_to_rgb(image).max(axis=2))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from handseg.data import read_dataset
 from handseg.data.verify import looks_inverted, verify
@@ -31,6 +32,14 @@ def test_masks_of_two_kinds_are_named(dataset: Path) -> None:
 def test_masks_of_zero_and_one_alone_are_fine(dataset: Path) -> None:
     for mask in (dataset / "masks").iterdir():
         save_png(mask, load_mask(mask) // 255)
+    verify(read_dataset(dataset))
+
+
+def test_masks_of_one_bit_go_with_masks_of_0_and_255(dataset: Path) -> None:
+    mask = sorted((dataset / "masks").iterdir())[4]
+    Image.fromarray(load_mask(mask) > 0).save(mask)
+    with Image.open(mask) as written:
+        assert written.mode == "1"
     verify(read_dataset(dataset))
 
 
