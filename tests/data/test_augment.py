@@ -151,3 +151,18 @@ def test_in_a_mirror_left_hands_become_right_ones() -> None:
         assert (own_left, own_right) == ((True, False) if flip == 0 else (False, True))
         assert not after[..., 3:5].any()
     assert after[20, 50, 2] == 255
+
+
+def test_what_may_be_a_hand_is_neither_gloved_nor_laid_over_the_scene() -> None:
+    """Of an image without a label, any part may be a hand."""
+    image, _ = scene(np.random.default_rng(0), 80, 120)
+    unknown = np.full((80, 120, 6), 255, np.uint8)
+    gloved = replace(NOTHING, glove=1.0)
+    view, label = gloved(image, unknown, (80, 120), FILL, np.random.default_rng(1))
+    assert np.array_equal(view, image)
+    assert (label == 255).all()
+    for seed in range(20):
+        view, label = module.occlude(image, unknown, np.random.default_rng(seed))
+        changed = label[..., 1] == 0
+        assert np.array_equal(view[~changed], image[~changed])
+        assert len(np.unique(view[changed], axis=0)) <= 3  # plain objects, at most three

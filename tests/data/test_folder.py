@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handseg.data import read_background, read_dataset
+from handseg.data import read_background, read_dataset, read_unlabelled
 from handseg.errors import DataError
 from handseg.image import save_png
 
@@ -90,6 +90,7 @@ def test_a_folder_of_photos_without_hands_needs_no_masks(tmp_path: Path) -> None
     samples = read_background(tmp_path / "room")
     assert [s.name for s in samples] == ["room:a.png", "room:sub/b.png"]
     assert all(s.background and not s.load_mask().any() for s in samples)
+    assert all(s.unlabelled and not s.background for s in read_unlabelled(tmp_path / "room"))
     (tmp_path / "nothing").mkdir()
     with pytest.raises(DataError, match=r"nothing: no images in this folder"):
         read_background(tmp_path / "nothing")

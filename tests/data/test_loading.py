@@ -91,6 +91,10 @@ def test_a_teacher_sees_where_the_hand_of_a_forearm_label_ends(loading, tmp_path
     assert arm[70, 80] == HAND | FOREARM
 
 
+def test_of_a_photo_without_a_label_nothing_is_known(loading, tmp_path: Path) -> None:
+    assert (labels(loading, replace(arm_sample(tmp_path, "hand"), label=(), unlabelled=True)) == UNKNOWN).all()
+
+
 def test_processes_share_an_epochs_draws_without_overlap(loading) -> None:
     whole = loading.DrawSampler(10, seed=3)
     parts = [loading.DrawSampler(10, seed=3, rank=r, replicas=2) for r in range(2)]

@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
@@ -188,15 +189,18 @@ def test_a_model_of_both_policies_answers_both(dataset: Path, tmp_path: Path) ->
     assert (hand < both).any()
 
 
+class RednessEngine:
+    """A teacher that takes what is red for a hand."""
+
+    name = model = "redness"
+    card = ModelCard("redness", size=(40, 56), stride=1)
+
+    def run(self, batch):
+        return (batch[..., 0] > 180).astype("float32")[:, None]
+
+
 def test_a_student_imitates_its_teacher_where_labels_are_wrong(sides, tmp_path: Path) -> None:
     """The labels say that nothing is a hand; the teacher knows better, and with distillation the student follows."""
-
-    class RednessEngine:
-        name = model = "redness"
-        card = ModelCard("redness", size=(40, 56), stride=1)
-
-        def run(self, batch):
-            return (batch[..., 0] > 180).astype("float32")[:, None]
 
     train, val = sides
     empty = [replace(s, label=[]) for s in train[1:]] + train[:1]
@@ -208,6 +212,22 @@ def test_a_student_imitates_its_teacher_where_labels_are_wrong(sides, tmp_path: 
         student = Segmenter(CheckpointEngine(path))
         sure[distil] = sum(float(student(s.load_image()).probability[s.load_mask() > 0].mean()) for s in train)
     assert sure[1.0] > 1.5 * sure[0.0]
+
+
+def test_photos_without_labels_want_a_teacher_that_is_imitated(sides, tmp_path: Path) -> None:
+    train, val = sides
+    photo = replace(train[0], label=(), unlabelled=True)
+    for recipe, teacher in (
+        (TINY, Segmenter(RednessEngine())),
+        (replace(TINY, loss=replace(TINY.loss, distil=0.5)), None),
+    ):
+        with pytest.raises(TrainingError, match="teach only by a teacher that is imitated: name one with --teacher"):
+            fit(recipe, [*train, photo], val, tmp_path / "none", OPTIONS, teacher=teacher)
+    recipe = replace(TINY, loss=replace(TINY.loss, distil=0.5), run=replace(TINY.run, epochs=20))
+    path = fit(recipe, [*train, photo], val, tmp_path / "run", OPTIONS, teacher=Segmenter(RednessEngine()))
+    with (tmp_path / "run" / "curves.csv").open() as file:
+        assert float(list(csv.DictReader(file))[-1]["val_f1"]) > 0.8
+    assert path.is_file()
 
 
 def test_a_run_may_start_from_the_weights_of_another(sides, tmp_path: Path) -> None:
@@ -227,12 +247,13 @@ def test_forearm_labels_and_images_without_hands_are_drawn_by_their_shares(datas
     mixed = [
         *samples[:4],
         *(replace(s, policy="hand+forearm") for s in samples[4:6]),
-        *(replace(s, label=(), background=True) for s in samples[6:]),
+        *(replace(s, label=(), background=True) for s in samples[6:7]),
+        *(replace(s, label=(), unlabelled=True) for s in samples[7:]),
     ]
-    recipe = replace(TINY, run=replace(TINY.run, forearm_share=0.3, background_share=0.1))
+    recipe = replace(TINY, run=replace(TINY.run, forearm_share=0.3, background_share=0.1, unlabelled_share=0.2))
     weights = drawing_weights(mixed, recipe)
     assert weights is not None
-    assert [weights[:4].sum(), weights[4:6].sum(), weights[6:].sum()] == pytest.approx([0.6, 0.3, 0.1])
+    assert [part.sum() for part in np.split(weights, [4, 6, 7])] == pytest.approx([0.4, 0.3, 0.1, 0.2])
     assert drawing_weights(samples, recipe) is None
 
 

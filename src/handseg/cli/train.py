@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     "--forearm-data",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Folder labelled hand and bare forearm; may be given again. Always trained on, never split.",
+    help="Folder labelled hand and bare forearm, or as its index.csv says; may be given again. Always trained on, "
+    "never split.",
 )
 @click.option(
     "--landmarks",
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
     multiple=True,
     type=click.Path(path_type=Path),
     help="Folder of photos that show no hands, without masks; may be given again.",
+)
+@click.option(
+    "--unlabelled-data",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder of photos without masks, on which recipes that distil imitate the teacher; may be given again.",
 )
 @click.option(
     "--teacher",
@@ -80,6 +87,7 @@ def command(
     forearm_data: tuple[Path, ...],
     landmarks: Path | None,
     background_data: tuple[Path, ...],
+    unlabelled_data: tuple[Path, ...],
     teacher: str | None,
     output: Path,
     split: Path | None,
@@ -99,7 +107,7 @@ def command(
         from handseg.training.recipe import Recipe
     except ImportError as error:
         raise MissingExtraError("Training", "train") from error
-    from handseg.data import Split, read_background, read_datasets
+    from handseg.data import Split, read_background, read_datasets, read_unlabelled
     from handseg.data.landmarks import with_landmarks
     from handseg.data.splits import make_split
     from handseg.image import write_atomically
@@ -117,6 +125,7 @@ def command(
     if tracked.is_file():
         forearm = with_landmarks(forearm, tracked)
     background = [s for root in background_data for s in read_background(root)]
+    unlabelled = [s for root in unlabelled_data for s in read_unlabelled(root)]
     kept = output / "split.json"
     if split is None and kept.is_file():
         split = kept
@@ -129,13 +138,13 @@ def command(
     train, val = sides.select(samples, "train"), sides.select(samples, "val")
     click.echo(
         f"{chosen.name}: {len(train)} images to train on, {len(forearm)} with forearms, "
-        f"{len(background)} without hands, "
+        f"{len(background)} without hands, {len(unlabelled)} without labels, "
         f"{len(val)} to validate, {len(sides.test)} kept for testing ({sides.protocol})",
         err=True,
     )
     options = FitOptions(progress=sys.stderr.isatty(), **settings)
     wrist = _keep_teacher(teacher, output)
-    train += forearm + background
+    train += forearm + background + unlabelled
     checkpoint = fit(chosen, train, val, output, options, resume=resume, init=init, teacher=wrist)
     click.echo(f"{checkpoint}")
 

@@ -75,7 +75,8 @@ class Augmentation:
             tone = rng.uniform(-35, 20), rng.uniform(-5, 5), rng.uniform(-8, 8)
             image = shift_skin(image, label[..., 0] == 0, *tone)
         if rng.random() < self.glove:
-            image = glove(image, may_be_hand(label), random_colour(rng), rng.uniform(0.5, 1))
+            hands = np.where(label[..., 0] == 0, may_be_hand(label), 0)
+            image = glove(image, hands, random_colour(rng), rng.uniform(0.5, 1))
         if rng.random() < self.occlude:
             image, label = occlude(image, label, rng)
         if rng.random() < self.shadow:
@@ -207,7 +208,7 @@ def occlude(image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> t
         if rng.random() < 0.5:
             shift = rng.integers(height // 4, 3 * height // 4), rng.integers(width // 4, 3 * width // 4)
             texture = np.roll(image, shift, axis=(0, 1))
-            blob &= np.roll(label[..., 0], shift, axis=(0, 1)) > 0  # never paste a hand as an object
+            blob &= np.roll(may_be_hand(label), shift, axis=(0, 1)) == 0  # never paste a hand as an object
             image[blob] = texture[blob]
         else:
             image[blob] = rng.integers(0, 256, 3)

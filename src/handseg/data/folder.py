@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from handseg.card import LABEL_POLICIES, LabelPolicy
@@ -58,11 +59,23 @@ def read_background(root: str | Path) -> list[Sample]:
 
     Raises DataError where there are none.
     """
+    return [replace(s, background=True) for s in _photos(root, "photos that show no hands")]
+
+
+def read_unlabelled(root: str | Path) -> list[Sample]:
+    """The images at any depth below a folder, as samples of which nothing is known.
+
+    Raises DataError where there are none.
+    """
+    return [replace(s, unlabelled=True) for s in _photos(root, "photos")]
+
+
+def _photos(root: str | Path, wanted: str) -> list[Sample]:
     images = sorted(p for p in Path(root).rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if not images:
-        raise DataError(f"{root}: no images in this folder; name one with photos that show no hands")
+        raise DataError(f"{root}: no images in this folder; name one with {wanted}")
     names = [f"{Path(root).name}:{p.relative_to(root).as_posix()}" for p in images]
-    return [Sample(name, image, (), video=name, session=name, background=True) for name, image in zip(names, images)]
+    return [Sample(name, image, (), video=name, session=name) for name, image in zip(names, images)]
 
 
 def _sample(root: Path, image: Path, policy: LabelPolicy) -> Sample:

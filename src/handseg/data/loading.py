@@ -53,7 +53,9 @@ class Memory:
             size = round(mask.shape[0] * scale), round(mask.shape[1] * scale)
             image, mask = resize(image, *size), resize(mask, *size)
             self.images.append(image)
-            if sample.policy == "hand":
+            if sample.unlabelled:
+                self.labels.append(np.full((*size, PLANES), 255, np.uint8))
+            elif sample.policy == "hand":
                 label = label_planes(255 - mask, mask, 255 - mask)
                 if (hands := sample.load_hands()) is not None:
                     label[..., HAND_PLANES] = _known_hands(mask, [resize(hand, *size) for hand in hands])

@@ -24,8 +24,9 @@ class Sample:
     label: a mask file, or the hands' polygons, each float64 (n, 2) of (x, y) in pixels. hands: where it is known whose
     hand is where, a polygon, or None, for each of EgoHands' HAND_CLASSES, or a file of class indices, 0 for none and
     from 1 on in that order. inverted: the mask file shows the background.
-    background: of a collection without hands, there to show what is none. landmarks: of each hand that a tracker found,
-    float32 (21, 2) in pixels, see `handseg.data.landmarks`.
+    background: of a collection without hands, there to show what is none. unlabelled: nothing is known of it, it is
+    there for a teacher to be imitated on. landmarks: of each hand that a tracker found, float32 (21, 2) in pixels, see
+    `handseg.data.landmarks`.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Sample:
     policy: LabelPolicy = "hand"
     inverted: bool = False
     background: bool = False
+    unlabelled: bool = False
     hands: Path | tuple[np.ndarray | None, ...] = ()
     landmarks: tuple[np.ndarray, ...] = ()
 

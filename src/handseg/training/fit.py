@@ -90,6 +90,11 @@ def fit(
         raise TrainingError(f"{last}: nothing to resume; start the run without --resume")
     if not resume and last.is_file():
         raise TrainingError(f"{folder}: holds a run already; add --resume, or choose another folder")
+    if any(s.unlabelled for s in train) and not (teacher is not None and recipe.loss.distil):
+        raise TrainingError(
+            "images without labels teach only by a teacher that is imitated: "
+            "name one with --teacher, and a recipe with `distil` in its [loss] table, as nano"
+        )
     inverted = {id(sample) for sample in verify([*train, *val])}
     if inverted:
         train, val = ([replace(s, inverted=id(s) in inverted) for s in side] for side in (train, val))
@@ -229,16 +234,21 @@ def _precision(wanted: str, gpu: bool) -> Any:
 
 
 def drawing_weights(samples: Sequence[Sample], recipe: Recipe) -> np.ndarray | None:
-    """Drawing weights: sessions by their power, forearm labels and images without hands by their shares; None for a
-    plain permutation."""
+    """Drawing weights: sessions by their power, forearm labels, images without hands and images without
+    labels by their shares; None for a plain permutation."""
     arm = np.array([s.policy != "hand" for s in samples])
     background = np.array([s.background for s in samples])
-    groups = [(arm, recipe.run.forearm_share), (background, recipe.run.background_share)]
+    unlabelled = np.array([s.unlabelled for s in samples])
+    groups = [
+        (arm, recipe.run.forearm_share),
+        (background, recipe.run.background_share),
+        (unlabelled, recipe.run.unlabelled_share),
+    ]
     groups = [(members, share) for members, share in groups if members.any()]
     if recipe.run.session_power == 1 and not groups:
         return None
     weights = session_weights(samples, recipe.run.session_power)
-    groups.append((~(arm | background), 1 - sum(share for _, share in groups)))
+    groups.append((~(arm | background | unlabelled), 1 - sum(share for _, share in groups)))
     for members, share in groups:
         if members.any():
             weights[members] *= share / weights[members].sum()
