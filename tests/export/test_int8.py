@@ -28,10 +28,10 @@ def phone_photos(data: Path) -> Images:
     return choose_images(data / "irllabs", CARD)
 
 
-def black(folder: Path, n: int) -> list[Path]:
+def plain(folder: Path, n: int, level: int = 0) -> list[Path]:
     paths = [folder / f"{i}.png" for i in range(n)]
     for path in paths:
-        save_png(path, np.zeros((480, 640, 3), np.uint8))
+        save_png(path, np.full((480, 640, 3), level, np.uint8))
     return paths
 
 
@@ -53,9 +53,9 @@ def test_a_good_twin_is_written_and_runs(phone_photos: Images, tmp_path: Path) -
         quantise(path, tmp_path / "again.onnx", phone_photos, threads=1)
 
 
-def test_one_calibrated_on_black_images_is_refused(phone_photos: Images, tmp_path: Path) -> None:
+def test_one_calibrated_on_plain_grey_is_refused(phone_photos: Images, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    spoilt = Images(black(tmp_path, 3), phone_photos.held_out, phone_photos.masks)
+    spoilt = Images(plain(tmp_path, 3, 127), phone_photos.held_out, phone_photos.masks)
     with pytest.raises(ModelError, match=r"int8\.onnx: in INT8 pixel IoU falls from 0\.\d+ to .* not written"):
         quantise(find_model("default"), tmp_path / "out" / "int8.onnx", spoilt, threads=1)
     assert list((tmp_path / "out").iterdir()) == []
@@ -71,7 +71,7 @@ def test_without_labels_the_float_model_judges(phone_photos: Images, tmp_path: P
 
 
 def test_images_without_hands_judge_nothing(tmp_path: Path) -> None:
-    paths = black(tmp_path, 2)
+    paths = plain(tmp_path, 2)
     with pytest.raises(ModelError, match="finds no hand in the held-out images"):
         quantise(find_model("default"), tmp_path / "int8.onnx", Images(paths, paths, None), threads=1)
 
@@ -97,7 +97,7 @@ def test_of_a_split_only_the_training_side_is_taken(data: Path) -> None:
 
 
 def test_too_few_images_are_refused(tmp_path: Path) -> None:
-    black(tmp_path, 11)
+    plain(tmp_path, 11)
     with pytest.raises(DataError, match="11 images, too few"):
         choose_images(tmp_path, CARD)
     with pytest.raises(DataError, match="nowhere: no such folder"):
