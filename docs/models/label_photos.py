@@ -18,15 +18,15 @@ import cv2
 import numpy as np
 
 import handseg
+from handseg.data.landmarks import KNUCKLES
 
-KNUCKLES = [5, 9, 13, 17]
 REACH = 0.4  # palm lengths (wrist to the mean of the knuckles) around the landmarks
 WRIST = -0.2  # palm lengths behind the wrist's landmark: about where EgoHands' labels end
 
 
 def near(hand: np.ndarray, height: int, width: int) -> np.ndarray:
     """bool H×W: around the landmarks (float (21, 2) in pixels) of a hand, up to its wrist."""
-    wrist, along = hand[0], hand[KNUCKLES].mean(0) - hand[0]
+    wrist, along = hand[0], hand[list(KNUCKLES)].mean(0) - hand[0]
     inside = np.zeros((height, width), np.uint8)
     cv2.fillConvexPoly(inside, cv2.convexHull(hand).round().astype(np.int32), 1)
     for finger in range(1, 21, 4):
