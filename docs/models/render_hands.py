@@ -3,9 +3,9 @@
 In an environment of its own, on Python 3.11: pip install bpy==4.2.0 anny==0.6.2 torch==2.13.0 "numpy<2"
 
 People of any age, build and skin tone (Anny, Brégier et al. 2025, arXiv 2511.03589, a model made of MakeHuman's CC0
-assets) at a table seen across it or over their own hands, in front of a camera with hands near the face, and single
-arms in view, under changing light, sleeves, watches, things on the table and in the hand. BACKGROUNDS: a folder of
-photos without hands, seen behind them and printed on things. Writes OUT/images/NAME.jpg, OUT/masks/NAME.png and
+assets) at a table, seen across it or over their own hands; in front of a camera with hands near the face; whole; and
+single arms; under changing light, with sleeves and watches, things on the table and in the hand. BACKGROUNDS: a folder
+of photos without hands, seen behind them and printed on things. Writes OUT/images/NAME.jpg, OUT/masks/NAME.png and
 OUT/index.csv, label policy `hand` (cut at the wrist joint). Image i depends on i alone. Rendered with Blender's Cycles,
 on the CPU.
 """
@@ -430,6 +430,8 @@ def dress(person: Person, rng: Rng, photos: Sequence[Path], legs: bool = True) -
         )
 
     below = people.of("upperleg", "lowerleg", "pelvis", "foot", "toe") > 0.5
+    hip, ankle = person.head("upperleg01.L")[2], person.head("foot.L")[2]
+    along_leg = (hip - rest[:, 2]) / (hip - ankle)  # 0 hip, .5 knee, 1 ankle
     body = mesh("body", vertices, faces if legs else faces[~below[faces].any(1)], skin_material(rng), smooth=1)
     values = {
         "hand": np.clip((hand - 0.5) * 6 + 0.5, 0, 1),
@@ -453,7 +455,12 @@ def dress(person: Person, rng: Rng, photos: Sequence[Path], legs: bool = True) -
     cloth = vertices + out * (loose + np.maximum(wrinkles(rest, rng, 0.004), -0.003))[:, None]
     mesh("shirt", *part(cloth, faces, shirt), plain_material(rng, photos, 0.2, 0.1), smooth=1)
     if legs:
-        mesh("trousers", *part(vertices + out * 0.01, faces, below), plain_material(rng, photos, 0.1, 0.1))
+        leg = rng.choice([rng.uniform(0.25, 0.55), rng.uniform(0.9, 1.0)], p=[0.4, 0.6])
+        trousers = below & (along_leg < leg)
+        mesh("trousers", *part(vertices + out * 0.01, faces, trousers), plain_material(rng, photos, 0.1, 0.1))
+        if rng.random() < 0.6:
+            shoes = below & (along_leg > 0.97)
+            mesh("shoes", *part(vertices + out * 0.012, faces, shoes), plain_material(rng, photos, 0.0, 0.5), smooth=1)
     if rng.random() < 0.93:
         eye, top = person.head("eye.L"), rest[:, 2].max()
         skull = (
@@ -701,6 +708,35 @@ def portrait(rng: Rng, people: People, photos: Sequence[Path]) -> np.ndarray:
     return aim
 
 
+def standing(rng: Rng, people: People, photos: Sequence[Path]) -> np.ndarray:
+    """Somebody seen whole or to the knees, one or two hands raised beside the head, the others hanging or akimbo."""
+    person = people.person(rng)
+    relax(person, rng)
+    head, hips = person.at("head"), person.at("spine05")
+    for side, sign in (("L", 1), ("R", -1)):
+        kind = rng.choice(["up", "akimbo", "down"], p=[0.5, 0.1, 0.4])
+        if kind == "up":
+            goal = head + np.array([sign * rng.uniform(0.1, 0.4), -rng.uniform(0.1, 0.35), rng.uniform(-0.3, 0.1)])
+        elif kind == "akimbo":
+            goal = hips + np.array([sign * rng.uniform(0.15, 0.22), rng.uniform(-0.15, 0.05), rng.uniform(-0.05, 0.1)])
+        else:
+            goal = hips + np.array([sign * rng.uniform(0.2, 0.35), -rng.uniform(0.0, 0.15), -rng.uniform(0.1, 0.25)])
+        person.reach(side, goal, rng.normal(0, 0.3))
+        pose_hand(person, side, rng, float(rng.uniform(-1.3, 1.3)))
+        if kind == "up":
+            point_up(person, side, rng)
+    dress(person, rng, photos)
+    tall = float(
+        np.exp(rng.uniform(np.log(0.45), np.log(1.7)))
+    )  # metres of the person that fit into the picture, from the head down
+    aim = head + np.array([rng.normal(0, 0.1), 0, 0.2 - tall / 2])
+    angle = rng.uniform(30, 50)
+    distance = (tall + 0.25) / (2 * math.tan(math.radians(angle) / 2)) / (SIZE[1] / SIZE[0])
+    eye = aim + distance * np.array([rng.normal(0, 0.2), -1, rng.normal(0, 0.12)])
+    camera(rng, eye, aim, angle)
+    return aim
+
+
 def point_up(person: Person, side: str, rng: Rng) -> None:
     """Bend the wrist, by 60° at most, towards fingers up and towards the face."""
     t = person.transforms()[person.people.bones.index(f"lowerarm02.{side}")][:3, :3]
@@ -793,7 +829,8 @@ def prepare(folder: Path, samples: int, threads: int) -> None:
 def render(i: int, out: Path, people: People, photos: Sequence[Path], samples: int, threads: int) -> None:
     rng = np.random.default_rng((i, 20))
     while True:
-        kind, image, mask = picture(rng, people, photos, samples, threads)
+        kind = str(rng.choice(list(SCENES), p=[share for _, share in SCENES.values()]))
+        image, mask = picture(kind, rng, people, photos, samples, threads)
         # Not where the camera came to stand inside somebody or nearly, nor in glaring light.
         if 15 < np.asarray(image).mean() < 215 and mask.mean() < 0.5:
             break
@@ -803,21 +840,28 @@ def render(i: int, out: Path, people: People, photos: Sequence[Path], samples: i
     Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(out / "masks" / f"{kind}_{i:04d}.png")
 
 
+SCENES = {
+    "table": (at_table, 0.35),
+    "portrait": (portrait, 0.2),
+    "standing": (standing, 0.25),
+    "close": (close_up, 0.2),
+}
+
+
 def picture(
-    rng: Rng, people: People, photos: Sequence[Path], samples: int, threads: int
-) -> tuple[str, Image.Image, np.ndarray]:
-    """A scene's kind, its image and its mask."""
+    kind: str, rng: Rng, people: People, photos: Sequence[Path], samples: int, threads: int
+) -> tuple[Image.Image, np.ndarray]:
+    """A scene's image and its mask."""
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder), samples, threads)
-        scene = rng.choice(3, p=[0.5, 0.28, 0.22])
-        aim = (at_table, portrait, close_up)[scene](rng, people, photos)
+        aim = SCENES[kind][0](rng, people, photos)
         # Behind a face there is mostly a room, not another face.
         behind = min(rng.integers(len(photos), size=3), key=lambda k: "portrait" in str(photos[k]))
         lights(rng, aim, photos[behind])
         bpy.ops.render.render()
         image = Image.open(next(Path(folder).glob("image*.png"))).convert("RGB")
         mask = np.asarray(Image.open(next(Path(folder).glob("hand*.png"))).convert("L")) >= 128
-    return ("table", "portrait", "close")[scene], image, mask
+    return image, mask
 
 
 def write_index(out: Path) -> None:
