@@ -88,6 +88,14 @@ def test_labels_are_cut_at_the_landmarks_wrist(arm: Sample, tmp_path: Path, long
     assert [bool(planes[y, middle, FOREARM]) for y in rows] == [False, True, True]  # at the wrist, either
 
 
+def test_where_landmarks_tell_all_no_teacher_is_asked(arm: Sample, tmp_path: Path) -> None:
+    def teacher(_image: np.ndarray) -> np.ndarray:
+        raise AssertionError("asked")
+
+    (sample,) = with_landmarks([arm], landmark_file(tmp_path))
+    assert np.array_equal(Memory([sample], SIZE, teacher).labels[0], Memory([sample], SIZE).labels[0])
+
+
 def test_arms_without_landmarks_are_the_teachers(arm: Sample, tmp_path: Path) -> None:
     (sample,) = with_landmarks([arm], landmark_file(tmp_path))
     far = replace(sample, landmarks=(hand(0, 0.1),))  # tells only about its own surroundings

@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     help="Processes a machine (DDP). Default: all GPUs, or one CPU process.",
 )
 @click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines (DDP).")
-@click.option("--threads", type=click.IntRange(0), default=0, help="Of torch. Default: all cores.")
+@click.option("--threads", type=click.IntRange(0), default=0, help="Of torch and the teacher. Default: all cores.")
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Data loading processes.")
 def command(
     recipe: str,
@@ -143,14 +143,14 @@ def command(
         err=True,
     )
     options = FitOptions(progress=sys.stderr.isatty(), **settings)
-    wrist = _keep_teacher(teacher, output)
+    wrist = _keep_teacher(teacher, output, options.threads)
     train += forearm + background + unlabelled
     checkpoint = fit(chosen, train, val, output, options, resume=resume, init=init, teacher=wrist)
     click.echo(f"{checkpoint}")
 
 
-def _keep_teacher(model: str | None, run: Path) -> Segmenter | None:
-    """A model, copied into the run, so that a resumed run learns from the same."""
+def _keep_teacher(model: str | None, run: Path, threads: int) -> Segmenter | None:
+    """A model, copied into the run, so that a resumed run learns from the same. threads: 0 for all cores."""
     from handseg.engines import find_model
     from handseg.image import write_atomically
     from handseg.segmenter import load
@@ -160,4 +160,4 @@ def _keep_teacher(model: str | None, run: Path) -> Segmenter | None:
         source = find_model(model)
         load(source, engine="onnxruntime")  # fails here, before anything is written
         write_atomically(kept, lambda file: file.write(source.read_bytes()))
-    return load(kept, second_look=False) if kept.is_file() else None
+    return load(kept, second_look=False, threads=threads or None) if kept.is_file() else None

@@ -62,11 +62,14 @@ class Memory:
                 self.labels.append(label)
             else:
                 skin = mask >= 128
-                seen = teacher(image) if teacher else None
+                seen = None
                 if sample.landmarks:
-                    probability = wrist_probability([hand * scale for hand in sample.landmarks], *size)
-                    # Arms without landmarks are the teacher's, or, where there is none, unknown.
-                    seen = np.where(np.isnan(probability), 0 if seen is None else seen, probability)
+                    seen = wrist_probability([hand * scale for hand in sample.landmarks], *size)
+                if teacher and (seen is None or np.isnan(seen[skin]).any()):  # arms without landmarks are the teacher's
+                    given = teacher(image)
+                    seen = given if seen is None else np.where(np.isnan(seen), given, seen)
+                if seen is not None:
+                    seen = np.nan_to_num(seen)  # where there is no teacher either, the arm stays unknown
                 hand, unknown = split_at_wrist(np.where(skin, 255, 0).astype(np.uint8), seen)
                 self.labels.append(label_planes(~skin, hand | unknown, skin & ~hand).astype(np.uint8) * 255)
 
