@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip("cv2", reason="OpenCV isn't installed: handseg[train]")
+cv2 = pytest.importorskip("cv2", reason="OpenCV isn't installed: handseg[train]")
 
 from handseg.data import augment as module
 from handseg.data.augment import Augmentation
 from handseg.data.classes import HAND_PLANES, label_planes
+from handseg.data.classes import NOTHING as SURELY_BACKGROUND
 from tests.conftest import scene
 
 FILL = (127.0, 127.0, 127.0)
@@ -60,6 +61,28 @@ def test_an_occluder_takes_the_hand_away_beneath_it() -> None:
         assert np.array_equal(view[label > 0], image[label > 0])
         covered += int((mask > 0).sum() - (label > 0).sum())
     assert covered > 0
+
+
+def test_cards_lie_behind_the_hand_that_holds_them() -> None:
+    image, mask = scene(np.random.default_rng(0), 200, 300)
+    inside = cv2.erode(mask, np.ones((7, 7), np.uint8)) > 0
+    label = planes(mask)
+    for seed in range(20):
+        view, both = module.hold_cards(image, label, np.random.default_rng(seed))
+        assert np.array_equal(both[mask > 0], label[mask > 0])
+        assert np.array_equal(view[inside], image[inside])
+        laid = (both != label).any(axis=2)
+        assert laid.any()
+        assert (both[laid] == SURELY_BACKGROUND).all()
+        assert (view != image)[laid].any(axis=1).mean() > 0.9
+
+
+def test_without_a_hand_nothing_is_held() -> None:
+    image, mask = scene(np.random.default_rng(0))
+    label = planes(np.zeros_like(mask))
+    view, both = module.hold_cards(image, label, np.random.default_rng(0))
+    assert np.array_equal(view, image)
+    assert np.array_equal(both, label)
 
 
 def test_pasted_hands_bring_their_pixels_and_labels_and_leave_the_rest() -> None:

@@ -30,7 +30,7 @@ class Augmentation:
     light: probability of each of gamma, contrast, brightness and colour cast. shadow, blur, noise, jpeg,
     occlude: probabilities. grey: probability of losing all colour. paste: probability that the hands of another
     image are laid over this one (Ghiasi et al., Simple Copy-Paste, CVPR 2021). skin, glove: probabilities that
-    hands (and forearms) get another tone, and hands a coloured glove.
+    hands (and forearms) get another tone, and hands a coloured glove. hold: probability that a hand gets cards to hold.
     """
 
     flip: float = 0.5
@@ -51,6 +51,7 @@ class Augmentation:
     paste: float = 0.0
     skin: float = 0.0
     glove: float = 0.0
+    hold: float = 0.0
 
     def __call__(
         self,
@@ -77,6 +78,8 @@ class Augmentation:
         if rng.random() < self.glove:
             hands = np.where(label[..., 0] == 0, may_be_hand(label), 0)
             image = glove(image, hands, random_colour(rng), rng.uniform(0.5, 1))
+        if rng.random() < self.hold:
+            image, label = hold_cards(image, label, rng)
         if rng.random() < self.occlude:
             image, label = occlude(image, label, rng)
         if rng.random() < self.shadow:
@@ -214,6 +217,37 @@ def occlude(image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> t
             image[blob] = rng.integers(0, 256, 3)
         label[blob] = NOTHING
     return image, label
+
+
+def hold_cards(image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Lay a fan of one to four cards, or sheets, behind a hand, as if it held them; what they hide is no hand."""
+    hand = np.where(may_be_hand(label) > 0, 255, 0).astype(np.uint8)
+    rows, columns = np.nonzero(hand)
+    if not len(rows):
+        return image, label
+    _, regions = cv2.connectedComponents(hand)
+    i = int(rng.integers(len(rows)))
+    held = np.array([columns[i], rows[i]])  # where the cards meet
+    long = sqrt(np.count_nonzero(regions == regions[rows[i], columns[i]])) * rng.uniform(0.6, 1.4)
+    wide = long * rng.uniform(0.6, 0.8)
+    angle, step = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.4)
+    paper = rng.integers(200, 256, 3) if rng.random() < 0.6 else rng.integers(0, 256, 3)
+    laid, cards = image.copy(), np.zeros_like(hand)
+    for card in range(int(rng.integers(1, 5))):
+        along = np.array([np.cos(angle + card * step), np.sin(angle + card * step)])
+        across = np.array([-along[1], along[0]]) * wide / 2
+        corners = held + np.array([-across, across, across + long * along, long * along - across]) - 0.15 * long * along
+        outline = corners.round().astype(np.int32)
+        cv2.fillPoly(laid, [outline], paper.tolist())
+        cv2.polylines(laid, [outline], True, (paper * 0.6).tolist(), 1, cv2.LINE_AA)
+        cv2.fillPoly(cards, [outline], 255)
+        for _ in range(int(rng.integers(0, 6))):  # what is printed on it
+            spot = held + along * long * rng.uniform(0.2, 0.75) + across * rng.uniform(-0.7, 0.7)
+            ink = (rng.integers(120, 256), 0, 0) if rng.random() < 0.5 else rng.integers(0, 120, 3)
+            cv2.circle(laid, spot.round().astype(int).tolist(), max(1, round(long * 0.06)), [int(c) for c in ink], -1)
+    alpha = cv2.GaussianBlur(np.where(hand, 0, cards), (0, 0), 0.7)[..., None] / np.float32(255)
+    mixed = (laid * alpha + image * (1 - alpha)).round().astype(np.uint8)
+    return mixed, np.where(((cards > 0) & (hand == 0))[..., None], np.array(NOTHING, np.uint8), label)
 
 
 def cast_shadow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
