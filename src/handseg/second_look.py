@@ -1,6 +1,6 @@
 """When to look closer: networks miss hands that are small in their input, and find them when shown the image larger.
 
-Large hands they see best as usual, so the last two looks are averaged (docs/results).
+The last two looks are averaged, which keeps what only one of them takes for a hand out of the mask (docs/results).
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ import numpy as np
 from handseg.postprocess import label_components
 
 SCALES = (2, 3)  # times the network's usual input, tried in turn while hands still look small
+CLOSER = 0.65  # weight of the closer of two looks: what it is sure of counts, though the other saw nothing there
 SMALL = 40.0  # pixels of the network's input, see `hand_size`
 CANDIDATE = 0.3  # probability from which a pixel may belong to a hand that was only half seen
 SPECK = 3.0  # pixels of the network's input; less is no hand at all
 
 
-def looks_small(probability: np.ndarray, magnified: float = 1.0) -> bool:
+def looks_small(probability: np.ndarray) -> bool:
     """Whether what a network sees of hands is so small that it would see more in a larger input.
 
-    probability: float32 H×W in [0, 1]. magnified: pixels of the network's input for one of these. An image without any
-    hand isn't looked at again.
+    probability: float32 H×W in [0, 1], at the network's resolution. An image without any hand isn't looked at again.
     """
-    return 0 < hand_size(probability, magnified) < SMALL
+    return 0 < hand_size(probability) < SMALL
 
 
-def hand_size(probability: np.ndarray, magnified: float = 1.0) -> float:
+def hand_size(probability: np.ndarray) -> float:
     """Typical extent of a hand in pixels of the network's input, 0 for none: the mean over regions of the root of their
     area, weighted by itself, so that a few specks beside a large hand count for little."""
     labels, n = label_components(probability >= CANDIDATE)
-    extent = magnified * np.sqrt(np.bincount(labels.ravel(), minlength=n + 1)[1:])
+    extent = np.sqrt(np.bincount(labels.ravel(), minlength=n + 1)[1:])
     extent = extent[extent > SPECK]
     return float((extent**2).sum() / extent.sum()) if len(extent) else 0.0

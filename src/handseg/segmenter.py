@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,7 +16,7 @@ from handseg.image import ImageLike, load_image
 from handseg.postprocess import restore
 from handseg.preprocess import Placement, preprocess
 from handseg.result import HandMask
-from handseg.second_look import SCALES, looks_small
+from handseg.second_look import CLOSER, SCALES, looks_small
 
 TestTime = Literal["none", "flip", "flip+scales"]
 
@@ -161,18 +160,17 @@ class Segmenter:
         return output[self._channel, : placement.resized[0], : placement.resized[1]]
 
     def _look_closer(self, image: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray, Placement]:
-        """Show the image larger while its hands look small; the mean of the last two looks at the image's own size, and
-        the last one's output and placement."""
-        last = probability
+        """Show the image larger while its hands look small; the weighted mean of the last two looks at the image's own
+        size, and the last one's output and placement."""
+        closer = probability
         for scale in SCALES:
+            last = closer
             pixels, placement = preprocess(image, self._scaled(scale))
             output = self.engine.run(pixels[None])[0]
             closer = restore(output[self._channel], placement)
-            mean = (last + closer) / 2
-            if not looks_small(mean, magnified=sqrt(np.prod(placement.resized) / mean.size)):
+            if not looks_small(self._content(output, placement)):
                 break
-            last = closer
-        return mean, output, placement
+        return (1 - CLOSER) * last + CLOSER * closer, output, placement
 
     def _scaled(self, scale: float) -> ModelCard:
         """The card for an input `scale` times as large."""
