@@ -59,6 +59,17 @@ def test_a_small_hand_is_seen_in_the_larger_input_at_the_image_s_own_size() -> N
     assert not once.mask.any()
 
 
+def test_what_the_closer_look_is_sure_of_counts_though_the_first_hardly_saw_it() -> None:
+    class Shy(BlobEngine):
+        def run(self, batch: np.ndarray) -> np.ndarray:
+            red = batch[..., 0] > 200
+            return np.where(red, 0.31 if batch.shape[1] == 64 else 0.95, 0).astype(np.float32)[:, None]
+
+    image = np.zeros((256, 384, 3), np.uint8)
+    image[100:200, 100:200, 0] = 255  # 25 pixels wide in the usual input, 50 in the larger
+    assert Segmenter(Shy(), threshold=0.7)(image).mask[150, 150]
+
+
 def test_large_hands_and_empty_images_are_looked_at_once() -> None:
     engine = BlobEngine()
     large = np.zeros((256, 384, 3), np.uint8)
