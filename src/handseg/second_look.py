@@ -1,6 +1,6 @@
 """When to look closer: networks miss hands that are small in their input, and find them when shown the image larger.
 
-The last two looks are averaged, which keeps what only one of them takes for a hand out of the mask (docs/results).
+The last two looks are averaged, since either is mistaken now and then; the closer one weighs more (docs/results).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 from handseg.postprocess import label_components
 
 SCALES = (2, 3)  # times the network's usual input, tried in turn while hands still look small
-CLOSER = 0.65  # weight of the closer of two looks: what it is sure of counts, though the other saw nothing there
+CLOSER = 0.65  # weight of the closer of two looks: what it is sure of counts, even if the other hardly saw it
 SMALL = 40.0  # pixels of the network's input, see `hand_size`
 CANDIDATE = 0.3  # probability from which a pixel may belong to a hand that was only half seen
 SPECK = 3.0  # pixels of the network's input; less is no hand at all
