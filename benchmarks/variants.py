@@ -20,7 +20,7 @@ import click
 
 import handseg
 from handseg.card import LabelPolicy
-from handseg.data import Sample, Split, read_background, read_datasets
+from handseg.data import Sample, Split, read_background, read_datasets, read_extra
 from handseg.data.landmarks import with_landmarks
 from handseg.data.verify import verify
 from handseg.evaluation import evaluate
@@ -38,16 +38,19 @@ EVERY = 4
 class Variant:
     """change: of the recipe, table by table. arms: what happens with the labels that include the forearm: taken as what
     they are, taken for hands, or left out. without: datasets that are left out. teacher: finds the wrist in them.
-    landmarks: find it, with no teacher. seed: of the weights, the order and the augmentation."""
+    landmarks: find it, with no teacher. rendered: what the rendered scenes teach, of which a fifth of the images are
+    then. seed: of the weights, the order and the augmentation."""
 
     change: dict[str, dict[str, Any]] = field(default_factory=dict)
     arms: Literal["hand+forearm", "hand", "drop"] = "hand+forearm"
     without: tuple[str, ...] = ()
     teacher: bool = True
     landmarks: bool = False
+    rendered: Literal["nothing", "hand", "hand and forearm"] = "nothing"
     seed: int = 0
 
 
+RENDERED: tuple[Literal["nothing", "hand", "hand and forearm"], ...] = ("nothing", "hand", "hand and forearm")
 ONE_CLASS = {"network": {"forearm": False}}
 GROUPS: dict[str, dict[str, Variant]] = {
     "policies": {
@@ -68,6 +71,12 @@ GROUPS: dict[str, dict[str, Variant]] = {
         "no occluders": Variant({"augment": {"occlude": 0.0}}),
     },
     "left-out": {f"without {name.upper()}": Variant(without=(name,)) for name in ARM_SETS},
+    "rendered": {
+        f"without UTG and YHG, rendered scenes teach {what}": Variant(
+            {"run": {"extra_share": 0.2}}, without=("utg", "yhg"), teacher=False, landmarks=True, rendered=what
+        )
+        for what in RENDERED
+    },
 }
 
 
@@ -92,6 +101,7 @@ def held_out(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
 @click.option("--background", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--teacher", default="default", show_default=True)
 @click.option("--landmarks", type=click.Path(path_type=Path, exists=True), help="See docs/models/collect_landmarks.py.")
+@click.option("--rendered", type=click.Path(path_type=Path, exists=True), help="See docs/models/render_hands.py.")
 @click.option("--epochs", default=4, show_default=True, help="Of 100 steps.")
 @click.option("--threads", default=1, show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
@@ -102,6 +112,7 @@ def main(
     background: Path,
     teacher: str,
     landmarks: Path | None,
+    rendered: Path | None,
     epochs: int,
     threads: int,
     output: Path,
@@ -124,6 +135,11 @@ def main(
             policy: LabelPolicy = "hand" if variant.arms == "hand" else "hand+forearm"
             taken = [] if variant.arms == "drop" else [n for n in ARM_SETS if n not in variant.without]
             images = train + [replace(s, policy=policy) for n in taken for s in arms[n]] + read_background(background)
+            if variant.rendered != "nothing":
+                if rendered is None:
+                    raise click.UsageError(f"{title}: needs --rendered")
+                scenes = read_extra(rendered)
+                images += scenes if variant.rendered != "hand" else [replace(s, forearm=None) for s in scenes]
             if variant.landmarks:
                 if landmarks is None:
                     raise click.UsageError(f"{title}: needs --landmarks")

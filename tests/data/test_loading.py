@@ -79,6 +79,21 @@ def test_a_label_says_which_classes_its_policy_leaves_open(loading, tmp_path: Pa
     assert (arm[:, 20] == BACKGROUND).all()
 
 
+def test_a_label_of_hands_can_tell_forearms_too(loading, tmp_path: Path) -> None:
+    sample = arm_sample(tmp_path, "hand")
+    forearm = np.zeros((120, 160), np.uint8)
+    forearm[60:100, 70:90], forearm[100:, 70:90] = 255, 128  # what lies above is hand
+    mask = np.zeros((120, 160), np.uint8)
+    mask[20:60, 70:90] = 255
+    save_png(tmp_path / "m.png", mask)
+    save_png(tmp_path / "f.png", forearm)
+    arm = labels(loading, replace(sample, forearm=tmp_path / "f.png"))
+    assert (arm[20:60, 70:90] == HAND).all()
+    assert (arm[60:100, 70:90] == FOREARM).all()
+    assert (arm[100:, 70:90] == BACKGROUND | FOREARM).all()
+    assert (arm[:, :70] == BACKGROUND).all()
+
+
 def test_a_teacher_sees_where_the_hand_of_a_forearm_label_ends(loading, tmp_path: Path) -> None:
     def teacher(image: np.ndarray) -> np.ndarray:
         probability = np.full(image.shape[:2], 0.05, np.float32)

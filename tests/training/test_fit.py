@@ -242,19 +242,31 @@ def test_a_run_may_start_from_the_weights_of_another(sides, tmp_path: Path) -> N
         fit(other, *sides, tmp_path / "third", OPTIONS, init=first)
 
 
-def test_forearm_labels_and_images_without_hands_are_drawn_by_their_shares(dataset: Path) -> None:
+def test_each_kind_of_data_is_drawn_by_its_share(dataset: Path) -> None:
     samples = read_dataset(dataset)
     mixed = [
-        *samples[:4],
-        *(replace(s, policy="hand+forearm") for s in samples[4:6]),
-        *(replace(s, label=(), background=True) for s in samples[6:7]),
-        *(replace(s, label=(), unlabelled=True) for s in samples[7:]),
+        *samples[:2],
+        *(replace(s, policy="hand+forearm") for s in samples[2:4]),
+        *(replace(s, label=(), background=True) for s in samples[4:5]),
+        *(replace(s, label=(), unlabelled=True) for s in samples[5:7]),
+        *(replace(s, extra="photos") for s in samples[7:8]),
+        *(replace(s, extra="many", session=s.name) for s in samples[8:]),
     ]
-    recipe = replace(TINY, run=replace(TINY.run, forearm_share=0.3, background_share=0.1, unlabelled_share=0.2))
+    shares = {"forearm_share": 0.3, "background_share": 0.1, "unlabelled_share": 0.2, "extra_share": 0.3}
+    recipe = replace(TINY, run=replace(TINY.run, **shares))
     weights = drawing_weights(mixed, recipe)
     assert weights is not None
-    assert [part.sum() for part in np.split(weights, [4, 6, 7])] == pytest.approx([0.4, 0.3, 0.1, 0.2])
+    assert [part.sum() for part in np.split(weights, [2, 4, 5, 7, 8])] == pytest.approx(
+        [0.1, 0.3, 0.1, 0.2, 0.15, 0.15]
+    )
     assert drawing_weights(samples, recipe) is None
+
+
+def test_shares_that_leave_nothing_for_the_main_data_are_named(dataset: Path) -> None:
+    first, *others = read_dataset(dataset)
+    mixed = [first, *(replace(s, policy="hand+forearm") for s in others)]
+    with pytest.raises(TrainingError, match="leave nothing for --data"):
+        drawing_weights(mixed, replace(TINY, run=replace(TINY.run, forearm_share=1.0)))
 
 
 def test_early_stopping_ends_a_run_that_stalls(sides, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 from rendering.bodies import Rng
 
+LABELS = ("hand", "forearm")  # what is rendered beside the image, each from the skin's vertex attribute of that name
 # sRGB of skin, dark to light
 SKIN = np.array(
     [
@@ -102,9 +103,10 @@ def skin_material(rng: Rng) -> Any:
     bsdf.inputs["Roughness"].default_value = float(rng.uniform(0.35, 0.7))
     bsdf.inputs["Subsurface Weight"].default_value = 0.12
     bsdf.inputs["Subsurface Radius"].default_value = (0.01, 0.004, 0.002)
-    aov = nodes.new("ShaderNodeOutputAOV")
-    aov.aov_name = "hand"
-    link(attribute("hand"), aov.inputs["Value"])
+    for label in LABELS:
+        aov = nodes.new("ShaderNodeOutputAOV")
+        aov.aov_name = label
+        link(attribute(label), aov.inputs["Value"])
     return m
 
 

@@ -73,8 +73,9 @@ def along_arms(person: Person, hand: np.ndarray) -> np.ndarray:
     return place
 
 
-def markings(person: Person, hand: np.ndarray) -> dict[str, np.ndarray]:
-    """Vertex attributes of the skin, 0 to 1: `hand` is what the label calls so, the others are for its colour."""
+def markings(person: Person, hand: np.ndarray, along_arm: np.ndarray) -> dict[str, np.ndarray]:
+    """Vertex attributes of the skin, 0 to 1: `hand` and `forearm` are what the labels call so, of the upper arm's skin
+    that says half; the others are for its colour."""
     rest, rest_out = person.rest, normals(person.rest, person.people.faces)
     palm, tint, nail = np.zeros(len(rest)), np.zeros(len(rest)), np.zeros(len(rest))
     for side in "LR":
@@ -88,7 +89,9 @@ def markings(person: Person, hand: np.ndarray) -> dict[str, np.ndarray]:
             tint += np.exp(-(near**2) / 0.013**2)
             nail += (near < 0.011) * np.clip(-facing * 3 - 1.2, 0, 1)
     edge = (hand - 0.5) * 6 + 0.5  # the cut lies 3 mm past the wrist joint
-    return {name: x.clip(0, 1) for name, x in (("hand", edge), ("palm", palm), ("tint", tint), ("nail", nail))}
+    forearm = np.where(along_arm >= 0.5, 1.0, np.where(along_arm >= 0, 0.5, 0.0))
+    marks = {"hand": edge, "forearm": forearm, "palm": palm, "tint": tint, "nail": nail}
+    return {name: x.clip(0, 1) for name, x in marks.items()}
 
 
 def dress(person: Person, rng: Rng, photos: Sequence[Path], legs: bool = True) -> None:
@@ -110,7 +113,7 @@ def dress(person: Person, rng: Rng, photos: Sequence[Path], legs: bool = True) -
 
     body = mesh("body", vertices, faces if legs else faces[~below[faces].any(1)], skin_material(rng), smooth=1)
     attributes = body.data.attributes
-    for name, value in markings(person, hand).items():
+    for name, value in markings(person, hand, along_arm).items():
         attributes.new(name, "FLOAT", "POINT").data.foreach_set("value", value.astype(np.float32))
     attributes.new("rest", "FLOAT_VECTOR", "POINT").data.foreach_set("vector", rest.astype(np.float32).ravel())
 

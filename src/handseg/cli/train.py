@@ -28,8 +28,14 @@ if TYPE_CHECKING:
     "--forearm-data",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Folder labelled hand and bare forearm, or as its index.csv says; may be given again. Always trained on, "
-    "never split.",
+    help="Folder labelled hand and bare forearm; may be given again. Always trained on, never split.",
+)
+@click.option(
+    "--extra-data",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder labelled hand, of other kinds of scenes than --data; may be given again. Always trained on, never "
+    "split; each has the same share of the draws.",
 )
 @click.option(
     "--landmarks",
@@ -85,6 +91,7 @@ def command(
     recipe: str,
     data: tuple[Path, ...],
     forearm_data: tuple[Path, ...],
+    extra_data: tuple[Path, ...],
     landmarks: Path | None,
     background_data: tuple[Path, ...],
     unlabelled_data: tuple[Path, ...],
@@ -107,7 +114,7 @@ def command(
         from handseg.training.recipe import Recipe
     except ImportError as error:
         raise MissingExtraError("Training", "train") from error
-    from handseg.data import Split, read_background, read_datasets, read_unlabelled
+    from handseg.data import Split, read_background, read_datasets, read_extra, read_forearm, read_unlabelled
     from handseg.data.landmarks import with_landmarks
     from handseg.data.splits import make_split
     from handseg.image import write_atomically
@@ -116,7 +123,8 @@ def command(
     if epochs is not None:
         chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, epochs=epochs))
     samples = read_datasets(data)
-    forearm = read_datasets(forearm_data, "hand+forearm")
+    forearm = [s for root in forearm_data for s in read_forearm(root)]
+    extra = [s for root in extra_data for s in read_extra(root)]
     tracked = output / "landmarks.json"  # kept, so that a resumed run learns from the same
     if landmarks is not None and not tracked.is_file():
         with_landmarks(forearm, landmarks)  # fails here, before anything is written
@@ -138,13 +146,13 @@ def command(
     train, val = sides.select(samples, "train"), sides.select(samples, "val")
     click.echo(
         f"{chosen.name}: {len(train)} images to train on, {len(forearm)} with forearms, "
-        f"{len(background)} without hands, {len(unlabelled)} without labels, "
+        f"{len(extra)} of other scenes, {len(background)} without hands, {len(unlabelled)} without labels, "
         f"{len(val)} to validate, {len(sides.test)} kept for testing ({sides.protocol})",
         err=True,
     )
     options = FitOptions(progress=sys.stderr.isatty(), **settings)
     wrist = _keep_teacher(teacher, output, options.threads)
-    train += forearm + background + unlabelled
+    train += forearm + extra + background + unlabelled
     checkpoint = fit(chosen, train, val, output, options, resume=resume, init=init, teacher=wrist)
     click.echo(f"{checkpoint}")
 

@@ -1,7 +1,23 @@
 """Datasets: one reader per layout, splits, verification, augmentation."""
 
-from handseg.data.folder import read_background, read_dataset, read_datasets, read_unlabelled
+from handseg.data.folder import (
+    read_background,
+    read_dataset,
+    read_datasets,
+    read_extra,
+    read_forearm,
+    read_unlabelled,
+)
 from handseg.data.sample import Sample
 from handseg.data.splits import Split
 
-__all__ = ["Sample", "Split", "read_background", "read_dataset", "read_datasets", "read_unlabelled"]
+__all__ = [
+    "Sample",
+    "Split",
+    "read_background",
+    "read_dataset",
+    "read_datasets",
+    "read_extra",
+    "read_forearm",
+    "read_unlabelled",
+]

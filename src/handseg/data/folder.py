@@ -1,4 +1,5 @@
-"""Datasets of the plain layout: a folder with `images/` and `masks/`, and where there is one, an `index.csv`."""
+"""Datasets of the plain layout: a folder with `images/` and `masks/`, and where there are, `classes/`, `forearms/` and
+an `index.csv`."""
 
 from __future__ import annotations
 
@@ -54,6 +55,31 @@ def read_dataset(root: str | Path, policy: LabelPolicy = "hand") -> list[Sample]
     return [_sample(root, image, policy) for image in images]
 
 
+def read_extra(root: str | Path) -> list[Sample]:
+    """The samples of a folder labelled `hand` that is trained on beside the main data, see `read_dataset`.
+
+    Raises DataError where an index says that the labels include the forearm.
+    """
+    return [replace(s, extra=str(root)) for s in _of_policy(root, "hand", "--forearm-data")]
+
+
+def read_forearm(root: str | Path) -> list[Sample]:
+    """The samples of a folder labelled `hand+forearm`, see `read_dataset`.
+
+    Raises DataError where an index says that the labels end at the wrist.
+    """
+    return _of_policy(root, "hand+forearm", "--extra-data")
+
+
+def _of_policy(root: str | Path, policy: LabelPolicy, otherwise: str) -> list[Sample]:
+    samples = read_dataset(root, policy)
+    if other := [s for s in samples if s.policy != policy]:
+        raise DataError(
+            f"{root}: its index.csv says that {other[0].name} is labelled {other[0].policy}; give it as {otherwise}"
+        )
+    return samples
+
+
 def read_background(root: str | Path) -> list[Sample]:
     """The images at any depth below a folder, as samples without hands: nothing in them is one.
 
@@ -85,13 +111,15 @@ def _sample(root: Path, image: Path, policy: LabelPolicy) -> Sample:
         raise DataError(f"{image}: no mask {mask.relative_to(root)}; add it, or remove the image")
     name = relative.with_suffix("").as_posix()
     video, session = video_and_session(relative.stem, root.name)
-    return Sample(name, image, mask, video, session, policy, hands=_class_map(root, relative))
+    return _with_more_labels(Sample(name, image, mask, video, session, policy), root, relative)
 
 
-def _class_map(root: Path, relative: Path) -> Path | tuple[()]:
-    """The file in `classes/`, as `handseg data prepare egohands` writes it, that says whose hand is where."""
-    path = root / "classes" / relative.with_suffix(".png")
-    return path if path.is_file() else ()
+def _with_more_labels(sample: Sample, root: Path, relative: Path) -> Sample:
+    """With what lies beside the mask: a file in `classes/`, as `handseg data prepare egohands` writes it, that says
+    whose hand is where, and one in `forearms/`, that tells bare forearms (255) from what is none (0).
+    """
+    classes, forearms = (root / folder / relative.with_suffix(".png") for folder in ("classes", "forearms"))
+    return replace(sample, hands=classes if classes.is_file() else (), forearm=forearms if forearms.is_file() else None)
 
 
 def video_and_session(stem: str, dataset: str) -> tuple[str, str]:
@@ -122,15 +150,13 @@ def _read_index(root: Path, policy: LabelPolicy) -> list[Sample]:
             if not (root / row[kind]).is_file():
                 raise DataError(f"{root / row[kind]}: named in {path.name}, but not there; prepare the dataset anew")
         video, session = video_and_session(Path(row["image"]).stem, root.name)
-        samples.append(
-            Sample(
-                name=row["name"],
-                image=root / row["image"],
-                label=root / row["mask"],
-                video=row.get("video") or video,
-                session=row.get("session") or session,
-                policy=LABEL_POLICIES[LABEL_POLICIES.index(named)],
-                hands=_class_map(root, Path(*Path(row["image"]).parts[1:])),
-            )
+        sample = Sample(
+            name=row["name"],
+            image=root / row["image"],
+            label=root / row["mask"],
+            video=row.get("video") or video,
+            session=row.get("session") or session,
+            policy=LABEL_POLICIES[LABEL_POLICIES.index(named)],
         )
+        samples.append(_with_more_labels(sample, root, Path(*Path(row["image"]).parts[1:])))
     return samples

@@ -23,7 +23,9 @@ class Sample:
     of one session look alike and must not be split. policy: what its label calls a hand.
     label: a mask file, or the hands' polygons, each float64 (n, 2) of (x, y) in pixels. hands: where it is known whose
     hand is where, a polygon, or None, for each of EgoHands' HAND_CLASSES, or a file of class indices, 0 for none and
-    from 1 on in that order. inverted: the mask file shows the background.
+    from 1 on in that order. forearm: where a label of policy `hand` tells of the bare forearm too, a file that is 255
+    there, 0 where there is none, and between where it doesn't say. inverted: the mask file shows the background.
+    extra: the folder, where it is of one of those that are trained on beside the main data, with policy `hand`.
     background: of a collection without hands, there to show what is none. unlabelled: nothing is known of it, it is
     there for a teacher to be imitated on. landmarks: of each hand that a tracker found, float32 (21, 2) in pixels, see
     `handseg.data.landmarks`.
@@ -39,6 +41,8 @@ class Sample:
     background: bool = False
     unlabelled: bool = False
     hands: Path | tuple[np.ndarray | None, ...] = ()
+    forearm: Path | None = None
+    extra: str = ""
     landmarks: tuple[np.ndarray, ...] = ()
 
     def load_image(self) -> np.ndarray:
@@ -50,16 +54,30 @@ class Sample:
 
         Raises DataError where a mask file has another size than its image.
         """
-        height, width = image_size(self.image)
         if not isinstance(self.label, Path):
-            return fill_polygons(self.label, height, width)
+            return fill_polygons(self.label, *image_size(self.image))
         mask = load_mask(self.label)
-        if mask.shape != (height, width):
-            raise DataError(
-                f"{self.label}: the mask has {mask.shape[1]}×{mask.shape[0]} pixels and its image "
-                f"{self.image.name} {width}×{height}; make them the same size"
-            )
+        self._check_size(self.label, mask)
         return 255 - mask if self.inverted else mask
+
+    def load_forearm(self) -> np.ndarray | None:
+        """uint8 H×W: 255 bare forearm, 0 none, 128 unknown; None where the label doesn't tell.
+
+        Raises DataError where the file has another size than its image.
+        """
+        if self.forearm is None:
+            return None
+        label = load_label(self.forearm)
+        self._check_size(self.forearm, label)
+        return np.where((label > 0) & (label < 255), 128, label).astype(np.uint8)
+
+    def _check_size(self, path: Path, label: np.ndarray) -> None:
+        size = image_size(self.image)
+        if label.shape != size:
+            raise DataError(
+                f"{path}: the mask has {label.shape[1]}×{label.shape[0]} pixels and its image "
+                f"{self.image.name} {size[1]}×{size[0]}; make them the same size"
+            )
 
     def load_hands(self) -> list[np.ndarray] | None:
         """Mask uint8 H×W, 0 or 255, of each of HAND_CLASSES; None where whose hands they are isn't known."""

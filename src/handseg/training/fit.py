@@ -234,13 +234,16 @@ def _precision(wanted: str, gpu: bool) -> Any:
 
 
 def drawing_weights(samples: Sequence[Sample], recipe: Recipe) -> np.ndarray | None:
-    """Drawing weights: sessions by their power, forearm labels, images without hands and images without
-    labels by their shares; None for a plain permutation."""
+    """Drawing weights: sessions by their power; forearm labels, other scenes (each folder alike), images without hands
+    and images without labels by their shares; None for a plain permutation."""
     arm = np.array([s.policy != "hand" for s in samples])
     background = np.array([s.background for s in samples])
     unlabelled = np.array([s.unlabelled for s in samples])
+    folders = sorted({s.extra for s in samples if s.extra})
+    extra = [np.array([s.extra == folder for s in samples]) for folder in folders]
     groups = [
         (arm, recipe.run.forearm_share),
+        *((members, recipe.run.extra_share / len(folders)) for members in extra),
         (background, recipe.run.background_share),
         (unlabelled, recipe.run.unlabelled_share),
     ]
@@ -248,7 +251,12 @@ def drawing_weights(samples: Sequence[Sample], recipe: Recipe) -> np.ndarray | N
     if recipe.run.session_power == 1 and not groups:
         return None
     weights = session_weights(samples, recipe.run.session_power)
-    groups.append((~(arm | background | unlabelled), 1 - sum(share for _, share in groups)))
+    rest = 1 - sum(share for _, share in groups)
+    if rest <= 0:
+        raise TrainingError(f"{recipe.name}: the shares in its [run] table leave nothing for --data; lower them")
+    groups.append(
+        (~np.any([members for members, _ in groups], axis=0) if groups else np.ones(len(samples), bool), rest)
+    )
     for members, share in groups:
         if members.any():
             weights[members] *= share / weights[members].sum()

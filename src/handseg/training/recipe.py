@@ -75,8 +75,9 @@ class Optimizer:
 @dataclass(frozen=True)
 class Run:
     """epochs: at most. draws: images an epoch; 0 for each once. session_power: see `session_weights`; 1 draws
-    without replacement. forearm_share: fraction of the draws from hand+forearm data. background_share: from images
-    without hands, unlabelled_share: from images without labels, where such are given. validate_every: epochs.
+    without replacement. forearm_share: fraction of the draws from hand+forearm data. extra_share: from other scenes
+    than the main data's, background_share: from images without hands, unlabelled_share: from images without labels,
+    where such are given. validate_every: epochs.
     early_stopping: validations without a better loss; 0 for never. select: which checkpoint is the result.
     ema: decay of the averaged weights, reached gradually; 0 for none. precision: bf16, 16, 32, or auto."""
 
@@ -85,6 +86,7 @@ class Run:
     draws: int = 0
     session_power: float = 1.0
     forearm_share: float = 0.5
+    extra_share: float = 0.1
     background_share: float = 0.15
     unlabelled_share: float = 0.2
     validate_every: int = 1
