@@ -16,7 +16,7 @@ from handseg.errors import TrainingError
 from handseg.export.export import export
 from handseg.training.module import HandModule
 from handseg.training.recipe import Recipe
-from handseg.training.start import start_from
+from handseg.training.start import Start, start_from
 
 NARROW = Recipe.from_dict({"name": "narrow", "network": {"widths": [16, 12, 8, 8]}, "input": {"size": [64, 96]}})
 
@@ -44,7 +44,7 @@ def exported(views: list, tmp_path_factory: pytest.TempPathFactory) -> tuple:
 def test_it_starts_as_the_same_function_also_in_training_mode(exported, views: list) -> None:
     original, path = exported
     module = HandModule(NARROW.to_dict())
-    start_from(module, path, views)
+    start_from(module, Start.read(path), views)
     with torch.no_grad():
         everything = torch.cat(views)
         expected = original(everything).sigmoid()
@@ -56,7 +56,7 @@ def test_it_starts_as_the_same_function_also_in_training_mode(exported, views: l
 def test_a_model_of_hands_starts_one_of_both_policies(exported, views: list) -> None:
     original, path = exported
     module = HandModule(replace(NARROW, network=replace(NARROW.network, forearm=True)).to_dict())
-    start_from(module, path, views)
+    start_from(module, Start.read(path), views)
     with torch.no_grad():
         probability = module.eval()(views[0]).softmax(1)
         assert torch.allclose(probability[:, 1], original(views[0])[:, 0].sigmoid(), atol=0.01)
@@ -75,7 +75,7 @@ def test_a_model_that_tells_whose_hands_starts_one_that_does_not(tmp_path: Path,
     else:
         torch.save({"hyper_parameters": dict(original.hparams), "state_dict": original.state_dict()}, path)
     module = HandModule(replace(more, network=replace(more.network, hand_classes=False)).to_dict())
-    start_from(module, path, views)
+    start_from(module, Start.read(path), views)
     with torch.no_grad():
         assert torch.allclose(module.eval()(views[0]), original(views[0])[:, :3], atol=1e-3)
 
@@ -89,7 +89,7 @@ def test_a_smaller_network_starts_from_the_encoder_alone(exported, tmp_path: Pat
     small = replace(NARROW.network, stages=4, widths=(12, 8, 8), narrow=(8, 8, 8))
     module = HandModule(replace(NARROW, network=small).to_dict())
     decoder = {name: value.clone() for name, value in module.net.decoder.state_dict().items()}
-    assert start_from(module, path, views) == "encoder"
+    assert start_from(module, Start.read(path), views) == "encoder"
     with torch.no_grad():
         x = module.normalise(torch.cat(views))
         expected = original.eval().net.encoder(x)
@@ -105,13 +105,13 @@ def test_what_cannot_be_started_from_is_named(exported, tmp_path: Path, views: l
     _, path = exported
     unet = HandModule(Recipe.from_dict({"name": "u", "network": {"architecture": "UNet", "widths": [4, 8]}}).to_dict())
     with pytest.raises(TrainingError, match=r"narrow\.onnx: of another network than the recipe u"):
-        start_from(unet, path, views)
+        start_from(unet, Start.read(path), views)
     text = tmp_path / "text.onnx"
     text.write_text("not a model")
     with pytest.raises(TrainingError, match=r"text\.onnx: neither a checkpoint nor an ONNX model"):
-        start_from(unet, text, views)
+        start_from(unet, Start.read(text), views)
     with pytest.raises(TrainingError, match=r"nowhere: neither a file nor a packaged model.*last\.ckpt"):
-        start_from(unet, "nowhere", views)
+        start_from(unet, Start.read("nowhere"), views)
 
 
 def test_only_the_head_of_the_hand_classes_may_be_trained(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def verify(samples: Sequence[Sample]) -> list[Sample]:
     seen: dict[int, Path] = {}
     for sample in samples:
         mask = sample.load_mask()
+        sample.load_forearm()  # for its size
         hands += bool(mask.any())
         if isinstance(sample.label, Path):
             if looks_inverted(mask):

@@ -37,7 +37,7 @@ from handseg.training.callbacks import Curves, Guard, moving_average
 from handseg.training.lock import alone_in
 from handseg.training.module import HandModule
 from handseg.training.recipe import Recipe
-from handseg.training.start import start_from
+from handseg.training.start import Start, start_from
 
 # Lightning's, about what is meant to be so here; and one about torch's internals.
 KNOWN_WARNINGS = (
@@ -114,6 +114,7 @@ def _fit(
     init: str | Path | None,
     teacher: Segmenter | None,
 ) -> Path:
+    start = Start.read(init) if init is not None and last is None else None  # before the images: they take a while
     paths = [str(sample.image.resolve()) for sample in val[:CHECK_IMAGES]]
     (folder / CHECK_FILE).write_text("\n".join(paths) + "\n", encoding="utf-8")
     if options.threads:
@@ -152,8 +153,8 @@ def _fit(
         # A function, since the averaged weights' copy of the module shares it, where an engine can't be copied.
         teacher=None if teacher is None else (lambda batch: teacher.engine.run(batch)[:, : len(teacher.card.policies)]),
     )
-    if init is not None and last is None:
-        taken = start_from(module, init, (batch["image"] for batch in islice(loader, MEASURED_BATCHES)))
+    if start is not None:
+        taken = start_from(module, start, (batch["image"] for batch in islice(loader, MEASURED_BATCHES)))
         print(f"starting from the {taken} of {init}", file=sys.stderr)
     if trainer.is_global_zero:
         device, processes = trainer.strategy.root_device, trainer.world_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -21,22 +22,38 @@ CLASS_HEAD = "class_head."
 UNLIKELY_FOREARM = -4.0  # log-odds that a model of hands alone is taken to give every pixel of being forearm
 
 
-def start_from(module: HandModule, source: str | Path, images: Iterable[Tensor]) -> Literal["network", "encoder"]:
-    """Take the weights of a checkpoint, or of a packaged or exported ONNX model, into a module, to tune them further.
+@dataclass(frozen=True)
+class Start:
+    """source: the file that was named. weights: of its network, float32. folded: into its convolutions, where it was
+    exported."""
+
+    source: str | Path
+    weights: dict[str, Tensor]
+    folded: bool
+
+    @classmethod
+    def read(cls, source: str | Path) -> Start:
+        """The weights of a checkpoint, or of a packaged or exported ONNX model.
+
+        Raises TrainingError when the file is neither.
+        """
+        if str(source).endswith(".ckpt"):
+            return cls(source, load_checkpoint(Path(source)).net.state_dict(), folded=False)
+        try:
+            return cls(source, _exported_weights(find_model(source)), folded=True)
+        except ModelError as error:
+            raise TrainingError(f"{error}; or name the last.ckpt or best.ckpt of a run") from error
+
+
+def start_from(module: HandModule, start: Start, images: Iterable[Tensor]) -> Literal["network", "encoder"]:
+    """Take weights into a module, to tune them further.
 
     images: batches of training views, uint8 (N, 3, H, W), on which an exported model's batch normalisation, folded
     away when it was exported, is measured anew.
     Returns what was taken: all, or, where the file is of a network with another decoder or more stages, its encoder.
-    Raises TrainingError when the file is neither, or is of another network, encoder included.
+    Raises TrainingError when they are of another network, encoder included.
     """
-    folded = not str(source).endswith(".ckpt")
-    if folded:
-        try:
-            weights = _exported_weights(find_model(source))
-        except ModelError as error:
-            raise TrainingError(f"{error}; or name the last.ckpt or best.ckpt of a run") from error
-    else:
-        weights = load_checkpoint(Path(source)).net.state_dict()
+    weights, folded = start.weights, start.folded
     part: nn.Module = module.net
     taken: Literal["network", "encoder"] = "network"
     state = _with_class_head_of(module.net, weights)
@@ -49,7 +66,7 @@ def start_from(module: HandModule, source: str | Path, images: Iterable[Tensor])
             state = _unfold(part, state)
     if not _fits(part, state):
         raise TrainingError(
-            f"{source}: of another network than the recipe {module.recipe.name}; "
+            f"{start.source}: of another network than the recipe {module.recipe.name}; "
             "use a recipe whose [network] table is that model's"
         )
     part.load_state_dict(state)
