@@ -134,11 +134,13 @@ def test_a_teacher_is_kept_in_the_run_and_used_again_by_a_resumed_one(dataset: P
     )
     arms, out = tmp_path / "arms", tmp_path / "run"
     shutil.copytree(dataset, arms)
-    command = ("train", "--recipe", recipe, "--data", dataset, "--forearm-data", arms, "-o", out, "--threads", 1)
+    command = ("train", "--recipe", recipe, "--data", dataset, "--forearm-data", arms, "--extra-data", arms)
+    command += ("-o", out, "--threads", 1)
     assert run(*command, "--teacher", "best").exit_code == 1
     assert not (out / "last.ckpt").exists()
     result = run(*command, "--teacher", "default", "--accelerator", "cpu")
     assert result.exit_code == 0, result.output
+    assert "12 with forearms, 12 of other scenes" in result.output
     assert (out / "teacher.onnx").read_bytes() == find_model("default").read_bytes()
     (out / "teacher.onnx").write_bytes(b"no model")
     result = run(*command, "--resume", "--epochs", 2)

@@ -56,15 +56,13 @@ class Memory:
             if sample.unlabelled:
                 self.labels.append(np.full((*size, PLANES), 255, np.uint8))
             elif sample.policy == "hand":
-                forearm = sample.load_forearm()
-                label = label_planes(255 - mask, mask, 255 - mask)
-                if forearm is not None:
-                    label[..., 0] = np.minimum(
-                        255 - mask, resize(np.where(forearm == 255, 0, 255).astype(np.uint8), *size)
+                background = forearm = 255 - mask
+                if (told := sample.load_forearm()) is not None:
+                    background, forearm = (
+                        np.minimum(255 - mask, resize(np.where(may_be, 255, 0).astype(np.uint8), *size))
+                        for may_be in (told < 255, told > 0)
                     )
-                    label[..., 5] = np.minimum(
-                        255 - mask, resize(np.where(forearm == 0, 0, 255).astype(np.uint8), *size)
-                    )
+                label = label_planes(background, mask, forearm)
                 if (hands := sample.load_hands()) is not None:
                     label[..., HAND_PLANES] = _known_hands(mask, [resize(hand, *size) for hand in hands])
                 self.labels.append(label)
