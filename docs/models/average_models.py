@@ -12,11 +12,13 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+BESIDE = "net.class_head.", "net.forearm_head."
+
 
 def weights(model: onnx.ModelProto) -> dict[str, np.ndarray]:
-    """Those of the network itself, by their names in torch; without the head that tells hands apart."""
+    """Those of the network itself, by their names in torch; without the heads trained beside it."""
     named = {tensor.name.removesuffix(".half"): numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    return {k: v for k, v in named.items() if k.startswith("net.") and not k.startswith("net.class_head.")}
+    return {k: v for k, v in named.items() if k.startswith("net.") and not k.startswith(BESIDE)}
 
 
 def main(output: str, *sources: str) -> None:

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[trai
 
 from handseg.errors import MissingExtraError
 from handseg.nets import EncoderUNet, UNet
+from handseg.nets.blocks import shift_forearm
 from handseg.nets.deployable import Deployable
 from handseg.nets.efficientnet_lite import STAGES, EfficientNetLite, imagenet_weights
 from handseg.training.recipe import Recipe
@@ -97,6 +98,44 @@ def test_hand_classes_are_further_channels_that_leave_the_mask_as_it_is(stages: 
         probability = Deployable(net, (127, 127, 127), (128, 128, 128))(image)
     assert probability.shape == (2, 2 + 4, 64, 96)
     assert torch.allclose(probability[:, 2:].sum(1), torch.ones(2, 64, 96), atol=1e-5)
+
+
+@pytest.mark.parametrize(("stages", "widths"), [(7, (16, 12, 8, 8)), (4, (12, 8, 8))])
+def test_the_forearm_head_moves_forearms_and_leaves_hands_as_they_are(stages: int, widths: tuple[int, ...]) -> None:
+    net = EncoderUNet(3, widths, widths, stages=stages, hand_classes=4, forearm_head=12).eval()
+    plain = EncoderUNet(3, widths, widths, stages=stages, hand_classes=4).eval()
+    plain.load_state_dict({k: v for k, v in net.state_dict().items() if not k.startswith("forearm_head.")})
+    image = torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8)
+    deployed, before = (Deployable(n, (127, 127, 127), (128, 128, 128)) for n in (net, plain))
+    with torch.inference_mode():
+        assert torch.allclose(deployed(image), before(image), atol=1e-6)  # untrained, it says nothing
+        torch.nn.init.normal_(net.forearm_head.last.weight, std=30)
+        seen, expected = deployed(image), before(image)
+        logits = net(deployed.normalise(image.permute(0, 3, 1, 2)))
+    assert torch.equal(seen[:, :1], expected[:, :1])
+    assert torch.equal(seen[:, 2:], expected[:, 2:])
+    assert (seen[:, 1] - expected[:, 1]).abs().max() > 0.1
+    assert (seen[:, 1] >= seen[:, 0]).all()
+    # What is trained, by its logits, is what is deployed.
+    mask = logits[:, :3].softmax(1)
+    assert torch.allclose(mask[:, 1], seen[:, 0], atol=1e-6)
+    assert torch.allclose(1 - mask[:, 0], seen[:, 1], atol=1e-6)
+
+
+def test_logits_of_any_size_stay_finite_where_forearms_are_shifted() -> None:
+    mask = torch.tensor([[-300.0, 0, 300], [300, 0, -300], [0, 300, 0]]).view(3, 3, 1, 1).requires_grad_()
+    shifted = shift_forearm(mask, torch.tensor([-700.0, 700, 0]).view(3, 1, 1, 1))
+    shifted.softmax(1).sum().backward()
+    assert torch.isfinite(shifted).all()
+    assert torch.isfinite(mask.grad).all()
+    assert torch.allclose(shifted[:, 1], mask[:, 1])
+    assert torch.allclose(shifted.logsumexp(1), mask.logsumexp(1))
+    assert shifted[:2].argmax(1).flatten().tolist() == [0, 2]
+
+
+def test_a_forearm_head_needs_a_network_that_tells_forearms() -> None:
+    with pytest.raises(ValueError, match="forearm_head needs logits of background, hand and forearm"):
+        EncoderUNet(1, forearm_head=12)
 
 
 def test_the_blogs_unet_has_its_31_million_parameters() -> None:

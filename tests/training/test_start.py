@@ -114,12 +114,40 @@ def test_what_cannot_be_started_from_is_named(exported, tmp_path: Path, views: l
         start_from(unet, Start.read("nowhere"), views)
 
 
+def learn_beside(tmp_path: Path, samples: list, recipe: Recipe, part: str, **network: object) -> HandModule:
+    """Train a network that hears nothing of forearms, then that part alone beside it; everything else must stay bitwise
+    the same.
+    """
+    from handseg.training.checkpoint import load_checkpoint
+    from handseg.training.fit import FitOptions, fit
+
+    options = FitOptions(accelerator="cpu", threads=1, progress=False)
+    hands = [replace(sample, forearm=None) for sample in samples]
+    first = fit(recipe, hands[:4], hands[4:], tmp_path / "mask", options)
+    more = replace(
+        recipe,
+        network=replace(recipe.network, **network),
+        optimizer=replace(recipe.optimizer, lr=0.02, only=part),
+        run=replace(recipe.run, epochs=30, validate_every=15),  # the mask is no good yet, and stays so
+    )
+    second = fit(more, samples[:4], samples[4:], tmp_path / "beside", options, init=first)
+    before, after = load_checkpoint(first), load_checkpoint(second)
+    kept = after.net.state_dict()
+    assert [name for name, value in before.net.state_dict().items() if not torch.equal(value, kept[name])] == []
+    return after.eval()
+
+
+FEW = replace(
+    NARROW,
+    network=replace(NARROW.network, forearm=True),
+    run=replace(NARROW.run, epochs=15, validate_every=15, batch_size=2, select="last", precision="32"),
+)
+
+
 def test_only_the_head_of_the_hand_classes_may_be_trained(tmp_path: Path) -> None:
     """From a run that had none: what the mask is made of stays bitwise the same, and left and right are learned."""
     from handseg.data import Sample
     from handseg.image import save_png
-    from handseg.training.checkpoint import load_checkpoint
-    from handseg.training.fit import FitOptions, fit
 
     square = np.array([[8.0, 20], [24, 20], [24, 50], [8, 50]])
     samples = []
@@ -131,23 +159,38 @@ def test_only_the_head_of_the_hand_classes_may_be_trained(tmp_path: Path) -> Non
         samples.append(
             Sample(str(i), tmp_path / f"{i}.png", (left, right), str(i), str(i), hands=(left, right, None, None))
         )
-    recipe = replace(
-        NARROW,
-        network=replace(NARROW.network, forearm=True),
-        run=replace(NARROW.run, epochs=15, validate_every=15, batch_size=2, select="last", precision="32"),
-    )
-    options = FitOptions(accelerator="cpu", threads=1, progress=False)
-    first = fit(recipe, samples[:4], samples[4:], tmp_path / "mask", options)
-    more = replace(
-        recipe,
-        network=replace(recipe.network, hand_classes=True),
-        optimizer=replace(recipe.optimizer, lr=0.02, only="class_head"),
-        run=replace(recipe.run, epochs=30, validate_every=15),  # the mask is no good yet, and stays so
-    )
-    second = fit(more, samples[:4], samples[4:], tmp_path / "classes", options, init=first)
-    before, after = load_checkpoint(first).net, load_checkpoint(second).net
-    kept = after.state_dict()
-    assert [name for name, value in before.state_dict().items() if not torch.equal(value, kept[name])] == []
-    with (tmp_path / "classes" / "curves.csv").open() as file:
+    learn_beside(tmp_path, samples, FEW, "class_head", hand_classes=True)
+    with (tmp_path / "beside" / "curves.csv").open() as file:
         losses = [float(row["train_loss"]) for row in csv.DictReader(file)]
     assert losses[-1] < 0.35  # of ln 4 by chance
+
+
+def test_only_the_head_of_the_forearm_may_be_trained(tmp_path: Path) -> None:
+    """Beside a network that was taught hands alone: it learns where the forearms are."""
+    from handseg.data import Sample
+    from handseg.image import save_png
+
+    hand = np.array([[40.0, 16], [56, 16], [56, 32], [40, 32]])
+    samples = []
+    for i in range(6):
+        image, forearm = np.zeros((64, 96, 3), np.uint8), np.zeros((64, 96), np.uint8)
+        image[16:32, 40 + i : 56 + i] = 250
+        image[32:64, 40 + i : 56 + i, 0], forearm[32:64, 40 + i : 56 + i] = 250, 255
+        save_png(tmp_path / f"{i}.png", image)
+        save_png(tmp_path / f"{i}.forearm.png", forearm)
+        label = (hand + np.array([i, 0]),)
+        samples.append(
+            Sample(str(i), tmp_path / f"{i}.png", label, str(i), str(i), forearm=tmp_path / f"{i}.forearm.png")
+        )
+    module = learn_beside(tmp_path, samples, FEW, "forearm_head", forearm_head=12)
+    with torch.no_grad():
+        background, _, forearm = module(torch.from_numpy(image).permute(2, 0, 1)[None]).softmax(1)[0]
+    share = forearm / (background + forearm)  # the image is one that it has only been validated on
+    assert share[36:60, 48:58].mean() > share[:, :36].mean() + 0.4
+
+
+def test_a_part_that_the_network_lacks_cannot_be_trained_alone() -> None:
+    for part, needed in (("class_head", "hand_classes"), ("forearm_head", "forearm_head")):
+        recipe = replace(FEW, optimizer=replace(FEW.optimizer, only=part))
+        with pytest.raises(TrainingError, match=rf"narrow: \[optimizer\] only = {part} needs {needed} in \[network\]"):
+            recipe.build_network()

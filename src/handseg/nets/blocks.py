@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -117,24 +117,39 @@ class ConvNorm(nn.Module):
         return y
 
 
+class Parts(NamedTuple):
+    """What a network computes, not yet put together.
+
+    mask: logits (N, 1 or 3, H / finest, W / finest), to be enlarged bilinearly. classes: logits of the hand classes,
+    (N, 4, …), perhaps coarser, to be repeated, or None. forearm: as large as mask with one channel, to be added to the
+    log-odds of forearm against background, or None.
+    """
+
+    mask: Tensor
+    classes: Tensor | None = None
+    forearm: Tensor | None = None
+
+
 class SegmentationNet(nn.Module):
     """Base of all networks: RGB in, logits of the same height and width out.
 
     A subclass implements `forward_aligned` for sizes that are multiples of `stride`; `forward` takes any
     size: it pads below and to the right with zeros and crops the logits back.
 
-    hand_classes: how many of the last channels of logits say whose hand it would be, and which.
+    hand_classes: how many of the last channels of logits say whose hand it would be, and which. finest: how much
+    smaller than the input the mask's logits are in `parts`.
     """
 
     stride: int
+    finest: int = 1
     hand_classes: int = 0
 
     def forward_aligned(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def parts(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What `forward_aligned` puts together: logits of the mask, and of the hand classes, these perhaps coarser."""
-        return self.forward_aligned(x), None
+    def parts(self, x: Tensor) -> Parts:
+        """What `forward_aligned` puts together."""
+        return Parts(self.forward_aligned(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, out_channels, H, W) float for normalised RGB (N, in_channels, H, W), any H and W ≥ 1."""
@@ -145,14 +160,30 @@ class SegmentationNet(nn.Module):
         return self.forward_aligned(x)[..., :height, :width]
 
 
-def upsample_twice(x: Tensor) -> Tensor:
-    """Bilinear ×2, pixel centres aligned as in image resizing (align_corners=False)."""
-    return torch.nn.functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+def upsample(x: Tensor, factor: int = 2) -> Tensor:
+    """Bilinear enlargement, pixel centres aligned as in image resizing (align_corners=False)."""
+    if factor == 1:
+        return x
+    return torch.nn.functional.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
 
 
 def repeat(x: Tensor, factor: int) -> Tensor:
     """Nearest-neighbour enlargement: each pixel `factor` times in both directions."""
     return torch.nn.functional.interpolate(x, scale_factor=float(factor), mode="nearest")
+
+
+def shift_forearm(mask: Tensor, forearm: Tensor) -> Tensor:
+    """Logits of background, hand, forearm, with `forearm` (N, 1, H, W) added to the log-odds of forearm against
+    background, in float32. The softmax of hand stays as it is: what the other two have together is divided anew.
+
+    Shape: (N, 3, H, W) → (N, 3, H, W).
+    """
+    softplus = nn.functional.softplus
+    background, hand, arm = (mask[:, i : i + 1].float() for i in range(3))
+    odds = arm - background
+    either = background + softplus(odds)
+    odds = odds + forearm.float()
+    return torch.cat([either - softplus(odds), hand, either - softplus(-odds)], dim=1)
 
 
 def normalised_convolutions(net: nn.Module) -> Iterator[tuple[str, nn.Conv2d, str, nn.BatchNorm2d]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from handseg.nets.blocks import SegmentationNet, repeat
+from handseg.nets.blocks import SegmentationNet, repeat, upsample
 
 
 class Normalise(nn.Module):
@@ -42,14 +42,29 @@ class Deployable(nn.Module):
         self.normalise = Normalise(mean, std)
 
     def forward(self, image: Tensor) -> Tensor:
-        mask, classes = self.net.parts(self.normalise(image.permute(0, 3, 1, 2)))
-        if mask.shape[1] == 1:
-            mask = mask.sigmoid()
-        else:
-            probability = mask.softmax(dim=1)
-            mask = torch.cat([probability[:, 1:2], 1 - probability[:, :1]], dim=1)
+        mask, classes, forearm = self.net.parts(self.normalise(image.permute(0, 3, 1, 2)))
+        mask = upsample(mask, self.net.finest).sigmoid() if mask.shape[1] == 1 else self.both_policies(mask, forearm)
         if classes is None:
             return mask
         # Told coarsely, so that the softmax is cheap; a pixel's classes are those of its place.
         classes = classes.softmax(dim=1)
         return torch.cat([mask, repeat(classes, image.shape[1] // classes.shape[2])], dim=1)
+
+    def both_policies(self, mask: Tensor, forearm: Tensor | None) -> Tensor:
+        """Probabilities (N, 2, H, W) of hand, and of hand or forearm, from what `Parts` describes.
+
+        As by softmax after `shift_forearm`, but in what is fast in onnxruntime and OpenVINO alike: no Softmax over
+        channels, as little as possible at full size, and arithmetic with the pixels in one dimension (OpenVINO's
+        kernels would else run along the channels, of which there is one).
+        """
+        height, width = mask.shape[2:]
+        x = mask.flatten(2)
+        background, hand, arm = x[:, :1], x[:, 1:2], x[:, 2:]
+        odds = arm - background if forearm is None else arm - background + forearm.flatten(2)
+        x = torch.cat([background - hand, arm - hand, odds], dim=1)
+        x = upsample(x.reshape(-1, 3, height, width), self.net.finest)
+        height, width = x.shape[2:]
+        x = x.flatten(2)
+        hand = 1 / (1 + x[:, :1].exp() + x[:, 1:2].exp())
+        both = torch.cat([hand, hand + (1 - hand) * x[:, 2:].sigmoid()], dim=1)
+        return both.reshape(-1, 2, height, width)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from handseg.nets.blocks import DoubleConv, SegmentationNet, repeat, upsample_twice
+from handseg.nets.blocks import DoubleConv, Parts, SegmentationNet, repeat, shift_forearm, upsample
 from handseg.nets.efficientnet_lite import STAGES, EfficientNetLite
 
 
@@ -24,25 +25,27 @@ class DecoderStage(nn.Module):
         self.conv = DoubleConv(in_channels + narrow, out_channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        y: Tensor = self.conv(torch.cat([upsample_twice(x), self.narrow(skip)], dim=1))
+        y: Tensor = self.conv(torch.cat([upsample(x), self.narrow(skip)], dim=1))
         return y
 
 
-class ClassHead(nn.Module):
-    """Whose hand, and which, from the decoder's features at 1/8 and the encoder's deepest, which see the whole scene.
+class SceneHead(nn.Module):
+    """Logits at 1/8 from the decoder's features there and the encoder's deepest, which see the whole scene.
 
     What tells one's own left hand from another's right is where it is and where its arm comes from, more than its
-    looks. factor: how much smaller the deepest features are. Without batch normalisation, so that it can be trained
-    beside a network that stays as it is.
+    looks; what tells a forearm from a leg or a table's edge is what hangs on it. factor: how much smaller the deepest
+    features are. Without batch normalisation, so that it can be trained beside a network that stays as it is.
+
+    Shape: (N, channels, H/8, W/8) and the deepest (N, deepest, …) → (N, out_channels, H/8, W/8).
     """
 
-    def __init__(self, channels: int, deepest: int, classes: int, factor: int, width: int = 64) -> None:
+    def __init__(self, channels: int, deepest: int, out_channels: int, factor: int, width: int = 64) -> None:
         super().__init__()
         self.factor = factor
         self.scene = nn.Conv2d(deepest, width, 3, padding=1)
         self.near = nn.Conv2d(channels + width, width, 3, padding=1)
         self.wide = nn.Conv2d(width, width, 3, padding=2, dilation=2)
-        self.last = nn.Conv2d(width, classes, 1)
+        self.last = nn.Conv2d(width, out_channels, 1)
 
     def forward(self, x: Tensor, deepest: Tensor) -> Tensor:
         scene = nn.functional.relu(self.scene(deepest))
@@ -57,7 +60,9 @@ class EncoderUNet(SegmentationNet):
 
     out_channels: channels of the logits.
     widths: of the decoder stages at 1/16, 1/8, 1/4 and 1/2. narrow: of their skip connections.
-    hand_classes: further channels of logits, of whose hand it would be and which, see ClassHead.
+    hand_classes: further channels of logits, of whose hand it would be and which, see SceneHead.
+    forearm_head: width of a SceneHead whose logit is added to the log-odds of forearm against background, and is 0 at
+    first; 0 for none. The probability of hand is the same with and without.
     encoder: EfficientNet-Lite's version, lite0 or lite2. stages: of it; with 4 it ends at 1/16 and the decoder has
     three stages.
     pretrained: start the encoder from its ImageNet weights.
@@ -66,6 +71,8 @@ class EncoderUNet(SegmentationNet):
     Any input size: `forward` pads to a multiple of the encoder's stride and crops back.
     Shape: (N, 3, H, W), RGB normalised as (x − 127) / 128 → logits (N, out_channels, H, W).
     """
+
+    finest = 2
 
     def __init__(
         self,
@@ -77,6 +84,7 @@ class EncoderUNet(SegmentationNet):
         encoder: str = "lite0",
         stages: int = 7,
         hand_classes: int = 0,
+        forearm_head: int = 0,
     ) -> None:
         super().__init__()
         self.frozen_norm = frozen_norm
@@ -95,9 +103,15 @@ class EncoderUNet(SegmentationNet):
         )
         self.head = nn.Conv2d(widths[-1], out_channels, 1)
         self.hand_classes = hand_classes
-        if hand_classes:
-            self.at_eighth = self.encoder.stride.bit_length() - 5  # the decoder's stages halve the stride in turn
-            self.class_head = ClassHead(widths[self.at_eighth], deepest, hand_classes, self.encoder.stride // 8)
+        self.at_eighth = self.encoder.stride.bit_length() - 5  # the decoder's stages halve the stride in turn
+        scene = partial(SceneHead, widths[self.at_eighth], deepest, factor=self.encoder.stride // 8)
+        self.class_head = scene(hand_classes) if hand_classes else None
+        self.forearm_head = scene(1, width=forearm_head) if forearm_head else None
+        if self.forearm_head is not None:
+            if out_channels != 3:
+                raise ValueError("forearm_head needs logits of background, hand and forearm")
+            for parameter in self.forearm_head.last.parameters():
+                nn.init.zeros_(parameter)
         self.train()  # nobody else may call it before training: Lightning takes a module's mode as it is
 
     def train(self, mode: bool = True) -> EncoderUNet:
@@ -108,15 +122,21 @@ class EncoderUNet(SegmentationNet):
                     module.eval()
         return self
 
-    def parts(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def parts(self, x: Tensor) -> Parts:
         *skips, deepest = self.encoder(x)
-        x, classes = deepest, None
+        x, classes, forearm = deepest, None, None
         for i, (stage, skip) in enumerate(zip(self.decoder, reversed(skips))):
             x = stage(x, skip)
-            if self.hand_classes and i == self.at_eighth:
-                classes = self.class_head(x, deepest)
-        return upsample_twice(self.head(x)), classes
+            if i == self.at_eighth:
+                if self.class_head is not None:
+                    classes = self.class_head(x, deepest)
+                if self.forearm_head is not None:
+                    forearm = self.forearm_head(x, deepest)
+        return Parts(self.head(x), classes, None if forearm is None else upsample(forearm, 8 // self.finest))
 
     def forward_aligned(self, x: Tensor) -> Tensor:
-        mask, classes = self.parts(x)
+        mask, classes, forearm = self.parts(x)
+        mask = upsample(mask, self.finest)
+        if forearm is not None:
+            mask = shift_forearm(mask, upsample(forearm, self.finest))
         return mask if classes is None else torch.cat([mask, repeat(classes, 8)], dim=1)

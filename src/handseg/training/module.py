@@ -81,10 +81,13 @@ class HandModule(pl.LightningModule):
         return logits[:, :channels], logits[:, channels:]
 
     def _loss(self, mask: Tensor, classes: Tensor, allowed: Tensor) -> Tensor:
-        class_loss = self.class_loss(classes, allowed) if self.net.hand_classes else mask.new_zeros(())
-        if self.recipe.optimizer.only:
-            return torch.as_tensor(class_loss)
-        return torch.as_tensor(self.loss(mask, allowed) + CLASS_WEIGHT * class_loss)
+        only = self.recipe.optimizer.only
+        if only == "class_head":
+            return torch.as_tensor(self.class_loss(classes, allowed))
+        loss = self.loss(mask, allowed)
+        if self.net.hand_classes and not only:
+            loss = loss + CLASS_WEIGHT * self.class_loss(classes, allowed)
+        return torch.as_tensor(loss)
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         mask, classes = self._split(self(batch["image"]))

@@ -29,7 +29,9 @@ class Network:
     narrow: of the skip connections (EncoderUNet). encoder: EfficientNet-Lite's version, and stages: of it that are kept
     (EncoderUNet). pretrained: ImageNet weights (EncoderUNet). frozen_norm: keep the statistics that came with them.
     forearm: tell background, hand and forearm apart, so that the model answers both label policies; else hand alone.
-    hand_classes: also tell whose hand it is, own or other, and which, left or right (EncoderUNet)."""
+    hand_classes: also tell whose hand it is, own or other, and which, left or right (EncoderUNet).
+    forearm_head: width of a head of its own for forearms, which leaves hands as they are; 0 for none (EncoderUNet, with
+    forearm)."""
 
     architecture: Literal["UNet", "EncoderUNet"] = "EncoderUNet"
     widths: tuple[int, ...] = ()
@@ -40,6 +42,7 @@ class Network:
     frozen_norm: bool = False
     forearm: bool = False
     hand_classes: bool = False
+    forearm_head: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Optimizer:
     schedule: Literal["plateau", "cosine"] = "cosine"
     warmup: int = 0
     clip: float = 0.0
-    only: Literal["", "class_head"] = ""
+    only: Literal["", "class_head", "forearm_head"] = ""
 
 
 @dataclass(frozen=True)
@@ -154,13 +157,17 @@ class Recipe:
     def build_network(self, *, pretrained: bool | None = None) -> UNet | EncoderUNet:
         """The network; `pretrained` overrides the recipe's (False when weights will be loaded anyway).
 
-        Raises TrainingError when the widths don't fit the encoder.
+        Raises TrainingError when the widths don't fit the encoder, or the part that alone is to be trained isn't there.
         """
         n = self.network
+        needed = {"class_head": "hand_classes", "forearm_head": "forearm_head"}.get(self.optimizer.only)
+        if needed and not getattr(n, needed):
+            raise TrainingError(f"{self.name}: [optimizer] only = {self.optimizer.only} needs {needed} in [network]")
         channels = 3 if n.forearm else 1
         if n.architecture == "UNet":
-            if n.hand_classes:
-                raise TrainingError(f"{self.name}: [network] hand_classes needs architecture EncoderUNet")
+            for option in ("hand_classes", "forearm_head"):
+                if getattr(n, option):
+                    raise TrainingError(f"{self.name}: [network] {option} needs architecture EncoderUNet")
             return UNet(out_channels=channels, features=n.widths) if n.widths else UNet(out_channels=channels)
         start = n.pretrained if pretrained is None else pretrained
         shape = {name: value for name in ("widths", "narrow") if (value := getattr(n, name))}
@@ -172,6 +179,7 @@ class Recipe:
                 encoder=n.encoder,
                 stages=n.stages,
                 hand_classes=len(HAND_CLASSES) if n.hand_classes else 0,
+                forearm_head=n.forearm_head,
                 **shape,
             )
         except ValueError as error:

@@ -18,7 +18,7 @@ from handseg.nets.blocks import SegmentationNet, normalised_convolutions
 from handseg.training.checkpoint import load_checkpoint
 from handseg.training.module import HandModule
 
-CLASS_HEAD = "class_head."
+HEADS_BESIDE = ("class_head.", "forearm_head.")  # trained beside a network, which is whole without them
 UNLIKELY_FOREARM = -4.0  # log-odds that a model of hands alone is taken to give every pixel of being forearm
 
 
@@ -56,7 +56,7 @@ def start_from(module: HandModule, start: Start, images: Iterable[Tensor]) -> Li
     weights, folded = start.weights, start.folded
     part: nn.Module = module.net
     taken: Literal["network", "encoder"] = "network"
-    state = _with_class_head_of(module.net, weights)
+    state = _with_heads_of(module.net, weights)
     if folded:
         state = _unfold(part, state)
     if not _fits(part, state) and isinstance(module.net, EncoderUNet):
@@ -110,10 +110,11 @@ def _exported_weights(path: Path) -> dict[str, Tensor]:
     }
 
 
-def _with_class_head_of(net: SegmentationNet, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """`weights`, with the head of hand classes of `net` where they have none, and without theirs where it has none."""
-    own = {name: value for name, value in net.state_dict().items() if name.startswith(CLASS_HEAD)}
-    return {**own, **{name: value for name, value in weights.items() if own or not name.startswith(CLASS_HEAD)}}
+def _with_heads_of(net: SegmentationNet, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`weights`, with each head beside `net` that they lack, as it is there, and without those that it lacks."""
+    own = {name: value for name, value in net.state_dict().items() if name.startswith(HEADS_BESIDE)}
+    theirs = {name: value for name, value in weights.items() if name in own or not name.startswith(HEADS_BESIDE)}
+    return {**own, **theirs}
 
 
 def _unfold(net: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
