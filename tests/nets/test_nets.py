@@ -138,6 +138,13 @@ def test_a_forearm_head_needs_a_network_that_tells_forearms() -> None:
         EncoderUNet(1, forearm_head=12)
 
 
+@pytest.mark.parametrize("head", [{"hand_classes": 4}, {"forearm_head": 12}])
+def test_heads_at_an_eighth_need_an_encoder_that_goes_deeper(head: dict[str, int]) -> None:
+    assert EncoderUNet(3, (8,), (8,), stages=2)(torch.randn(1, 3, 32, 32)).shape == (1, 3, 32, 32)
+    with pytest.raises(ValueError, match="hand_classes and forearm_head need more than 3 stages"):
+        EncoderUNet(3, (8, 8), (8, 8), stages=3, **head)
+
+
 def test_the_blogs_unet_has_its_31_million_parameters() -> None:
     net = UNet()
     assert sum(p.numel() for p in net.parameters()) == 31_037_633

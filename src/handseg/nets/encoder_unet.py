@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -104,9 +103,14 @@ class EncoderUNet(SegmentationNet):
         self.head = nn.Conv2d(widths[-1], out_channels, 1)
         self.hand_classes = hand_classes
         self.at_eighth = self.encoder.stride.bit_length() - 5  # the decoder's stages halve the stride in turn
-        scene = partial(SceneHead, widths[self.at_eighth], deepest, factor=self.encoder.stride // 8)
+        if (hand_classes or forearm_head) and self.at_eighth < 0:
+            raise ValueError(f"hand_classes and forearm_head need more than {stages} stages of the encoder")
+
+        def scene(channels: int, width: int = 64) -> SceneHead:
+            return SceneHead(widths[self.at_eighth], deepest, channels, self.encoder.stride // 8, width)
+
         self.class_head = scene(hand_classes) if hand_classes else None
-        self.forearm_head = scene(1, width=forearm_head) if forearm_head else None
+        self.forearm_head = scene(1, forearm_head) if forearm_head else None
         if self.forearm_head is not None:
             if out_channels != 3:
                 raise ValueError("forearm_head needs logits of background, hand and forearm")
