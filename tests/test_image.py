@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from handseg import image as module
-from handseg.errors import HandsegError, ImageError
+from handseg.errors import HandsegError, ImageError, MissingExtraError
 from handseg.image import image_size, load_image, load_mask, resize, save_png, write_atomically
 
 
@@ -53,6 +54,41 @@ def test_exif_rotation_is_applied_to_pixels_and_size(tmp_path: Path) -> None:
     assert load_image(tmp_path / "a.png").shape == (9, 6, 3)
     assert image_size(tmp_path / "a.png") == (9, 6)
     assert np.array_equal(load_image(tmp_path / "a.png"), np.rot90(gradient(6, 9), -1))
+
+
+HEIF = Path(__file__).parent / "images" / "hand.heic"  # the example picture, as an iPhone would write it
+EXAMPLE = Path(__file__).parents[1] / "examples" / "hand.jpg"
+
+
+def test_a_photo_of_an_iphone_is_read_whatever_its_suffix(tmp_path: Path) -> None:
+    pytest.importorskip("pi_heif")
+    expected = resize(load_image(EXAMPLE), 160, 240).astype(int)
+    (tmp_path / "sent.jpg").write_bytes(HEIF.read_bytes())
+    for path in (HEIF, tmp_path / "sent.jpg"):
+        assert np.abs(load_image(path) - expected).mean() < 3
+    turned = HEIF.with_name("turned.heic")
+    assert image_size(turned) == (240, 160)
+    assert np.abs(np.rot90(load_image(turned)) - expected).mean() < 3
+
+
+def test_a_cut_photo_of_an_iphone_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("pi_heif")
+    (tmp_path / "cut.heic").write_bytes(HEIF.read_bytes()[:1500])
+    with pytest.raises(ImageError, match=r"cut\.heic: .*save or copy it anew"):
+        load_image(tmp_path / "cut.heic")
+
+
+def test_without_the_extra_a_photo_of_an_iphone_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(MissingExtraError, match=r"hand\.heic.*handseg\[heif\]"):
+        load_image(HEIF)
+
+
+def test_an_avif_is_read(tmp_path: Path) -> None:
+    if not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    Image.new("RGB", (8, 6), (200, 10, 30)).save(tmp_path / "a.avif")
+    assert np.abs(load_image(tmp_path / "a.avif").astype(int) - (200, 10, 30)).max() <= 8
 
 
 def test_arrays_and_pil_images_are_taken(tmp_path: Path) -> None:

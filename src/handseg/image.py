@@ -12,12 +12,16 @@ from typing import BinaryIO, TypeVar, Union
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from handseg.errors import HandsegError, ImageError
+from handseg.errors import HandsegError, ImageError, MissingExtraError
 
 T = TypeVar("T")
 ImageLike = Union[str, "os.PathLike[str]", Image.Image, np.ndarray]
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
+HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+IMAGE_SUFFIXES = HEIF_SUFFIXES.union(
+    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+)
+HEIF_BRANDS = frozenset([b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"])  # ISO/IEC 23008-12, at offset 8
 MAX_PIXELS = 200_000_000  # 600 MB as RGB; beyond that a file is more likely a bomb than a photograph
 
 
@@ -26,7 +30,8 @@ def load_image(source: ImageLike) -> np.ndarray:
 
     Files and PIL images: EXIF rotation is applied, grey and palette become RGB, 16-bit is scaled to 8,
     alpha is dropped. Arrays: uint8, H×W×3 (RGB), H×W×4 (RGBA) or H×W (grey).
-    Raises ImageError, naming the file, when it can't be read or decoded.
+    Raises ImageError, naming the file, when it can't be read or decoded; MissingExtraError for a HEIF photo without
+    the extra that reads them.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -126,6 +131,8 @@ def _umask() -> int:
 def _read(path: Path, convert: Callable[[Image.Image], T]) -> T:
     """Open, check the size, convert; every failure becomes an ImageError that names the file."""
     try:
+        if _is_heif(path):
+            _learn_heif(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
@@ -151,8 +158,24 @@ def _read(path: Path, convert: Callable[[Image.Image], T]) -> T:
         elif "cannot identify" in str(error):
             reason = "not an image that can be read"
         else:
-            reason = f"damaged image ({error})"
+            reason = f"damaged image ({' '.join(str(error).split())})"  # one line, whatever the decoder says
         raise ImageError(f"{path}: {reason}; save or copy it anew") from error
+
+
+def _is_heif(path: Path) -> bool:
+    """Whether a file is a photo as iPhones write them, whatever its suffix says."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head[4:8] == b"ftyp" and head[8:] in HEIF_BRANDS
+
+
+def _learn_heif(path: Path) -> None:
+    """Teach PIL to read HEIF."""
+    try:
+        import pi_heif
+    except ImportError as error:
+        raise MissingExtraError(f"{path}: HEIF", "heif") from error
+    pi_heif.register_heif_opener()
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
