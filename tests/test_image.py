@@ -84,10 +84,14 @@ def test_without_the_extra_a_photo_of_an_iphone_says_what_to_install(monkeypatch
         load_image(HEIF)
 
 
-def test_an_avif_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("brand", [b"avif", b"mif1"])
+def test_an_avif_needs_no_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, brand: bytes) -> None:
     if not features.check("avif"):
         pytest.skip("this Pillow reads no AVIF")
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
     Image.new("RGB", (8, 6), (200, 10, 30)).save(tmp_path / "a.avif")
+    content = (tmp_path / "a.avif").read_bytes()
+    (tmp_path / "a.avif").write_bytes(content[:8] + brand + content[12:])
     assert np.abs(load_image(tmp_path / "a.avif").astype(int) - (200, 10, 30)).max() <= 8
 
 

@@ -17,11 +17,13 @@ from handseg.errors import HandsegError, ImageError, MissingExtraError
 T = TypeVar("T")
 ImageLike = Union[str, "os.PathLike[str]", Image.Image, np.ndarray]
 
-HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
-IMAGE_SUFFIXES = HEIF_SUFFIXES.union(
-    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+IMAGE_SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif", ".hif"),
+        *(".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"),
+    }
 )
-HEIF_BRANDS = frozenset([b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"])  # ISO/IEC 23008-12, at offset 8
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis")  # ISO/IEC 23008-12; other HEIF, as AVIF, PIL reads by itself
 MAX_PIXELS = 200_000_000  # 600 MB as RGB; beyond that a file is more likely a bomb than a photograph
 
 
@@ -30,7 +32,7 @@ def load_image(source: ImageLike) -> np.ndarray:
 
     Files and PIL images: EXIF rotation is applied, grey and palette become RGB, 16-bit is scaled to 8,
     alpha is dropped. Arrays: uint8, H×W×3 (RGB), H×W×4 (RGBA) or H×W (grey).
-    Raises ImageError, naming the file, when it can't be read or decoded; MissingExtraError for a HEIF photo without
+    Raises ImageError, naming the file, when it can't be read or decoded; MissingExtraError for a HEIC photo without
     the extra that reads them.
     """
     if isinstance(source, np.ndarray):
@@ -131,11 +133,9 @@ def _umask() -> int:
 def _read(path: Path, convert: Callable[[Image.Image], T]) -> T:
     """Open, check the size, convert; every failure becomes an ImageError that names the file."""
     try:
-        if _is_heif(path):
-            _learn_heif(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with _open(path) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise ImageError(
                         f"{path}: {image.width}×{image.height} is more than "
@@ -162,20 +162,24 @@ def _read(path: Path, convert: Callable[[Image.Image], T]) -> T:
         raise ImageError(f"{path}: {reason}; save or copy it anew") from error
 
 
-def _is_heif(path: Path) -> bool:
+def _is_heic(path: Path) -> bool:
     """Whether a file is a photo as iPhones write them, whatever its suffix says."""
     with path.open("rb") as file:
-        head = file.read(12)
-    return head[4:8] == b"ftyp" and head[8:] in HEIF_BRANDS
+        head = file.read(64)
+    brands = head[8 : int.from_bytes(head[:4], "big")]
+    return head[4:8] == b"ftyp" and any(brand in brands for brand in HEIC_BRANDS)
 
 
-def _learn_heif(path: Path) -> None:
-    """Teach PIL to read HEIF."""
+def _open(path: Path) -> Image.Image:
+    """A file as a PIL image. HEIC's reader isn't registered with PIL: it would take AVIF files too, and fail."""
+    if not _is_heic(path):
+        return Image.open(path)
     try:
-        import pi_heif
+        from pi_heif import HeifImageFile
     except ImportError as error:
-        raise MissingExtraError(f"{path}: HEIF", "heif") from error
-    pi_heif.register_heif_opener()
+        raise MissingExtraError(f"{path}: HEIC", "heif") from error
+    image: Image.Image = HeifImageFile(path)
+    return image
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
