@@ -76,20 +76,36 @@ def test_folding_batch_norm_keeps_the_function_and_the_original(trained) -> None
         assert torch.allclose(folded(image), trained.net(image), atol=1e-4)
 
 
+@pytest.mark.parametrize("by", [3, float("nan")])
 def test_a_file_that_differs_from_torch_is_not_written(
-    trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained, by: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = module.write_torchscript
 
     def wrong(net, card, path, **options) -> None:
-        net.net.head.bias.data[0] += 3
+        net.net.head.bias.data[0] += by
         written(net, card, path, **options)
-        net.net.head.bias.data[0] -= 3
 
     monkeypatch.setattr(module, "write_torchscript", wrong)
     images = [np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)]
     with pytest.raises(ModelError, match="differs from torch by"):
         export(trained, tmp_path / "model.pt", images)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "half"), [("model.pt", False), ("model.onnx", True)])
+def test_a_network_that_folding_changed_is_not_written(
+    trained, name: str, half: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(net):
+        net = fold_batch_norm(net)
+        net.encoder.stem.conv.bias.data += 1
+        return net
+
+    monkeypatch.setattr(module, "fold_batch_norm", wrong)
+    images = [np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)]
+    with pytest.raises(ModelError, match="differs from torch by"):
+        export(trained, tmp_path / name, images, half=half)
     assert list(tmp_path.iterdir()) == []
 
 
