@@ -111,6 +111,7 @@ def command(
     """
     try:
         from handseg.training.fit import FitOptions, fit
+        from handseg.training.memory import keep_freed_memory
         from handseg.training.recipe import Recipe
     except ImportError as error:
         raise MissingExtraError("Training", "train") from error
@@ -153,6 +154,7 @@ def command(
     options = FitOptions(progress=sys.stderr.isatty(), **settings)
     wrist = _keep_teacher(teacher, output, options.threads)
     train += forearm + extra + background + unlabelled
+    keep_freed_memory()
     checkpoint = fit(chosen, train, val, output, options, resume=resume, init=init, teacher=wrist)
     click.echo(f"{checkpoint}")
 
