@@ -66,7 +66,7 @@ class HandModule(pl.LightningModule):
             seen = self.teacher(batch["image"].permute(0, 2, 3, 1).contiguous().cpu().numpy())
             imitation = distillation_loss(mask, torch.from_numpy(seen).to(mask.device))
             loss = (1 - self.recipe.loss.distil) * loss + self.recipe.loss.distil * imitation
-        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(mask))
+        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(mask), sync_dist=True)
         return loss
 
     def train(self, mode: bool = True) -> HandModule:
