@@ -3,11 +3,12 @@
     python benchmarks/training_step.py --recipe default
 
 Each is a process of its own, run in turn, so that a noisy machine is noisy for both. Printed: the median time of a
-forward and backward pass, and the median ratio of the pairs. Linux only.
+forward and backward pass, the process's highest resident memory, and the median ratio of the pairs. Linux only.
 """
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
@@ -46,17 +47,19 @@ def main(recipe: str, threads: int, steps: int, rounds: int, one: str | None) ->
         torch.set_num_threads(threads)
         if one == "kept" and not keep_freed_memory():
             raise click.ClickException("there is no glibc here")
-        print(measure(Recipe.load(recipe), steps))
+        print(1000 * measure(Recipe.load(recipe), steps), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return
     call = (sys.executable, __file__, "--recipe", recipe, "--threads", str(threads), "--steps", str(steps))
 
-    def once(how: str) -> float:
-        return float(subprocess.run([*call, "--one", how], stdout=subprocess.PIPE, text=True, check=True).stdout)
+    def once(how: str) -> tuple[float, ...]:
+        done = subprocess.run([*call, "--one", how], stdout=subprocess.PIPE, text=True, check=True)
+        return tuple(map(float, done.stdout.split()))
 
     pairs = [(once("given-back"), once("kept")) for _ in range(rounds)]
-    given_back, kept = (1000 * median(column) for column in zip(*pairs))
-    ratio = median(after / before for before, after in pairs)
-    print(f"given back {given_back:.0f} ms, kept {kept:.0f} ms, ratio {ratio:.2f}")
+    for i, unit in enumerate(("ms", "MB")):
+        given_back, kept = (median(values[i] for values in column) for column in zip(*pairs))
+        ratio = median(after[i] / before[i] for before, after in pairs)
+        print(f"given back {given_back:.0f} {unit}, kept {kept:.0f} {unit}, ratio {ratio:.2f}")
 
 
 if __name__ == "__main__":
