@@ -9,7 +9,7 @@ from PIL import Image, features
 
 from handseg import image as module
 from handseg.errors import HandsegError, ImageError, MissingExtraError
-from handseg.image import image_size, load_image, load_mask, resize, save_png, write_atomically
+from handseg.image import decode_image, image_size, load_image, load_mask, resize, save_png, write_atomically
 
 
 def gradient(height: int = 6, width: int = 9) -> np.ndarray:
@@ -173,3 +173,15 @@ def test_resize_keeps_the_type_and_the_mean() -> None:
     assert small.dtype == np.float32
     assert small.shape == (10, 15)
     assert abs(small.mean() - values.mean()) < 0.01
+
+
+@pytest.mark.parametrize("path", [HEIF, Path(__file__).parents[1] / "examples" / "hand.jpg"])
+def test_a_file_in_memory_is_read_as_one_on_disk(path: Path) -> None:
+    content = path.read_bytes()
+    assert np.array_equal(decode_image(content, "a"), load_image(path))
+    for damaged in (b"", content[:2000], b"text"):
+        with pytest.raises(ImageError, match=r"^photo\.x: .*save or copy it anew$"):
+            decode_image(damaged, "photo.x")
+    height, width = image_size(path)
+    with pytest.raises(ImageError, match=rf"^photo\.x: {width}×{height} is more than"):
+        decode_image(content, "photo.x", max_pixels=height * width - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 import warnings
@@ -42,6 +43,14 @@ def load_image(source: ImageLike) -> np.ndarray:
     return _read(Path(source), _to_rgb)
 
 
+def decode_image(content: bytes, name: str, *, max_pixels: int | None = None) -> np.ndarray:
+    """RGB uint8 H×W×3 of what an image file holds, as `load_image` reads it; errors call it `name`.
+
+    max_pixels: an image of more is refused before it is decoded; default: MAX_PIXELS.
+    """
+    return _read(Path(name), _to_rgb, content, max_pixels)
+
+
 def load_mask(path: str | os.PathLike[str]) -> np.ndarray:
     """Mask uint8 H×W of a file: 0 for background, 255 for every other value. EXIF rotation is applied."""
     return _read(Path(path), lambda image: np.where(_label(image) > 0, 255, 0).astype(np.uint8))
@@ -65,7 +74,14 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
 
 def save_png(path: str | os.PathLike[str], array: np.ndarray) -> None:
     """Write uint8 H×W, H×W×3 or H×W×4 as a PNG; the file appears whole or not at all."""
-    write_atomically(path, lambda file: Image.fromarray(array).save(file, "PNG", compress_level=4))
+    write_atomically(path, lambda file: _write_png(file, array))
+
+
+def encode_png(array: np.ndarray) -> bytes:
+    """The PNG file of uint8 H×W, H×W×3 or H×W×4."""
+    file = io.BytesIO()
+    _write_png(file, array)
+    return file.getvalue()
 
 
 def save_indexed_png(path: str | os.PathLike[str], label: np.ndarray, palette: bytes) -> None:
@@ -124,23 +140,31 @@ def blur(array: np.ndarray, radius: float) -> np.ndarray:
     return np.array(Image.fromarray(array).filter(ImageFilter.GaussianBlur(radius)))
 
 
+def _write_png(file: BinaryIO, array: np.ndarray) -> None:
+    Image.fromarray(array).save(file, "PNG", compress_level=4)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
-def _read(path: Path, convert: Callable[[Image.Image], T]) -> T:
-    """Open, check the size, convert; every failure becomes an ImageError that names the file."""
+def _read(
+    path: Path, convert: Callable[[Image.Image], T], content: bytes | None = None, max_pixels: int | None = None
+) -> T:
+    """Open, check the size, convert; every failure becomes an ImageError that names the file.
+
+    content: the file's, where it isn't on disk.
+    """
+    max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
+    megapixels = f"more than {max_pixels // 1_000_000} megapixels; shrink it first"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with _open(path) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise ImageError(
-                        f"{path}: {image.width}×{image.height} is more than "
-                        f"{MAX_PIXELS // 1_000_000} megapixels; shrink it first"
-                    )
+            with _open(path, content) as image:
+                if image.width * image.height > max_pixels:
+                    raise ImageError(f"{path}: {image.width}×{image.height} is {megapixels}")
                 return convert(image)
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such file; check the path") from error
@@ -149,11 +173,11 @@ def _read(path: Path, convert: Callable[[Image.Image], T]) -> T:
     except PermissionError as error:
         raise ImageError(f"{path}: may not be read; check the file's rights") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{path}: more than {MAX_PIXELS // 1_000_000} megapixels; shrink it first") from error
+        raise ImageError(f"{path}: {megapixels}") from error
     except HandsegError:
         raise
     except Exception as error:  # PIL's decoders raise nearly anything on damaged data
-        if path.stat().st_size == 0:
+        if not (path.stat().st_size if content is None else content):
             reason = "the file is empty"
         elif "cannot identify" in str(error):
             reason = "not an image that can be read"
@@ -162,23 +186,27 @@ def _read(path: Path, convert: Callable[[Image.Image], T]) -> T:
         raise ImageError(f"{path}: {reason}; save or copy it anew") from error
 
 
-def _is_heic(path: Path) -> bool:
-    """Whether a file is a photo as iPhones write them, whatever its suffix says."""
-    with path.open("rb") as file:
-        head = file.read(64)
+def _is_heic(head: bytes) -> bool:
+    """Whether a file that begins so is a photo as iPhones write them, whatever its suffix says."""
     brands = head[8 : int.from_bytes(head[:4], "big")]
     return head[4:8] == b"ftyp" and any(brand in brands for brand in HEIC_BRANDS)
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, content: bytes | None) -> Image.Image:
     """A file as a PIL image. HEIC's reader isn't registered with PIL: it would take AVIF files too, and fail."""
-    if not _is_heic(path):
-        return Image.open(path)
+    if content is None:
+        with path.open("rb") as file:
+            head = file.read(64)
+    else:
+        head = content[:64]
+    source = path if content is None else io.BytesIO(content)
+    if not _is_heic(head):
+        return Image.open(source)
     try:
         from pi_heif import HeifImageFile
     except ImportError as error:
         raise MissingExtraError(f"{path}: HEIC", "heif") from error
-    image: Image.Image = HeifImageFile(path)
+    image: Image.Image = HeifImageFile(source)
     return image
 
 

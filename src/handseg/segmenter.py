@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -107,6 +107,19 @@ class Segmenter:
         return Segmenter(
             self.engine, policy=self.policy, threshold=self.threshold, test_time=self.test_time, second_look=False
         )
+
+    def describe(self, result: HandMask, name: str) -> dict[str, Any]:
+        """What the JSON outputs hold of an image called `name`: its size, the settings, and its hands; plain values."""
+        height, width = result.mask.shape
+        return {
+            "image": name,
+            "width": width,
+            "height": height,
+            "model": self.card.name,
+            "policy": self.policy,
+            "threshold": self.threshold,
+            "hands": [asdict(hand) for hand in result.hands],
+        }
 
     def __call__(self, image: ImageLike) -> HandMask:
         """The hands in one image: a path, a PIL image, or an RGB uint8 array (H×W×3) of any size.

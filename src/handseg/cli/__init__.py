@@ -18,6 +18,7 @@ COMMANDS = {
     "export": "Turn a trained checkpoint into an ONNX, INT8 or TorchScript file.",
     "models": "List the packaged models and their cards.",
     "predict": "Write hand masks for images and folders.",
+    "serve": "Answer requests for masks over HTTP.",
     "train": "Train a model of your own.",
 }
 

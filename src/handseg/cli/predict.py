@@ -21,7 +21,6 @@ from handseg.parallel import cores, in_order, return_freed_arrays
 if TYPE_CHECKING:
     import numpy as np
 
-    from handseg.result import HandMask
     from handseg.segmenter import Segmenter, TestTime
 
 OUTPUTS = {
@@ -296,7 +295,7 @@ def write(
 
     for kind, path in targets.items():
         if kind == "json":
-            text(path, json.dumps(describe(segmenter, source, result), indent=1) + "\n")
+            text(path, json.dumps(segmenter.describe(result, source.name), indent=1) + "\n")
         elif kind == "labelme":
             text(path, json.dumps(formats.labelme(result.mask, source.name), indent=1) + "\n")
         elif kind == "yolo":
@@ -368,19 +367,3 @@ class CocoFile:
         if self._images:
             text = json.dumps(coco_dataset(list(self._images.values()), self._annotations))
             write_atomically(self.path, lambda file: file.write(text.encode()))
-
-
-def describe(segmenter: Segmenter, source: Path, result: HandMask) -> dict[str, Any]:
-    """What the JSON output holds."""
-    from dataclasses import asdict
-
-    height, width = result.mask.shape
-    return {
-        "image": source.name,
-        "width": width,
-        "height": height,
-        "model": segmenter.card.name,
-        "policy": segmenter.policy,
-        "threshold": segmenter.threshold,
-        "hands": [asdict(hand) for hand in result.hands],
-    }

@@ -1,0 +1,1 @@
+"""HTTP service: photos in, masks out."""

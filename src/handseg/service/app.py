@@ -1,0 +1,217 @@
+"""The service's application: POST a photo to /predict, get its mask, a picture or a description."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+import numpy as np
+
+from handseg import __version__, draw
+from handseg.card import LabelPolicy
+from handseg.errors import HandsegError, MissingExtraError
+from handseg.image import decode_image, encode_png
+from handseg.segmenter import Segmenter
+
+try:
+    import anyio
+    import anyio.to_thread
+    from fastapi import FastAPI, HTTPException, Query, Request
+    from fastapi.exceptions import RequestValidationError
+    from fastapi.responses import JSONResponse, PlainTextResponse, Response
+    from starlette.datastructures import UploadFile
+    from starlette.exceptions import HTTPException as StarletteError
+except ImportError as error:
+    raise MissingExtraError("Serving", "serve") from error
+
+Output = Literal["mask", "overlay", "cutout", "matte", "heatmap", "json"]
+Messages = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+UPLOAD_SECONDS = 30.0  # after which a request that hasn't arrived whole is given up
+MEGA = 1_000_000
+USAGE = """handseg {version}, model {model}
+
+curl --data-binary @photo.jpg {url}predict -o mask.png
+curl -F file=@photo.jpg "{url}predict?output=json"
+
+output: mask (PNG, 0 or 255), overlay, cutout, matte, heatmap (PNG) or json; threshold: 0 to 1; policy: {policies}
+GET {url}health tells whether it runs; {url}openapi.json describes it to programs.
+"""
+BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "The image file: as the body itself, or as the one file of a form.",
+        "content": {
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
+            },
+        },
+    }
+}
+ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {}, "application/json": {}}, "description": "A PNG, or for json its text."}
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request may ask for. megabytes: of the upload. megapixels: of the image in it. waiting: how many requests
+    may wait for the one that is computed; more are refused, so that memory stays bounded."""
+
+    megabytes: int = 20
+    megapixels: int = 50
+    waiting: int = 8
+
+
+def create_app(segmenter: Segmenter, limits: Limits = Limits(), *, local: bool = False) -> FastAPI:
+    """An ASGI application.
+
+    segmenter: its policy and threshold answer requests that name none. local: answer only requests that name this
+    computer, so that no page from elsewhere can reach a service that is meant for it alone.
+    Errors are JSON, {"error": what is wrong and what to do}: 400 for an image that can't be read, 403 for another host,
+    408 for an upload that takes too long, 413 for one that is too large, 422 for a wrong parameter, 503 when too many
+    wait.
+    """
+    app = FastAPI(title="handseg", version=__version__, docs_url=None, redoc_url=None)
+    app.add_middleware(Guard, most_bytes=limits.megabytes * MEGA, local=local)
+    line = Line(limits.waiting)
+
+    @app.exception_handler(StarletteError)
+    async def refuse(_: Request, error: StarletteError) -> JSONResponse:
+        return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def correct(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        return JSONResponse({"error": f"{first['loc'][-1]}: {first['msg']}"}, 422)
+
+    @app.get("/", response_class=PlainTextResponse)
+    async def usage(request: Request) -> str:
+        """How to use it."""
+        return USAGE.format(
+            version=__version__,
+            model=segmenter.card.name,
+            url=request.base_url,
+            policies=", ".join(segmenter.card.policies),
+        )
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Whether it runs, and with what."""
+        return {
+            "status": "ok",
+            "version": __version__,
+            "model": segmenter.card.name,
+            "engine": segmenter.engine.name,
+        }
+
+    @app.post("/predict", response_class=Response, responses=ANSWER, openapi_extra=BODY)
+    async def predict(
+        request: Request,
+        output: Output = "mask",
+        threshold: Annotated[float | None, Query(gt=0, lt=1)] = None,
+        policy: LabelPolicy | None = None,
+    ) -> Response:
+        """The hands in one image."""
+        async with line:
+            content, name = await _received(request)
+            try:
+                asked = Segmenter(
+                    segmenter.engine,
+                    policy=policy or segmenter.policy,
+                    threshold=threshold or segmenter.threshold,
+                    test_time=segmenter.test_time,
+                    second_look=segmenter.second_look,
+                )
+                answer = partial(_answer, asked, content, name, output, limits.megapixels * MEGA)
+                return await anyio.to_thread.run_sync(answer, limiter=line.computing)
+            except HandsegError as error:
+                raise HTTPException(400, str(error)) from error
+
+    return app
+
+
+class Line:
+    """Requests that wait while one is computed; entering it raises 503 where too many do."""
+
+    def __init__(self, waiting: int) -> None:
+        self.most = 1 + waiting
+        self.length = 0
+        self.computing = anyio.CapacityLimiter(1)
+
+    async def __aenter__(self) -> None:
+        if self.length >= self.most:
+            raise HTTPException(503, "too many requests are waiting; try again later", {"Retry-After": "1"})
+        self.length += 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self.length -= 1
+
+
+class Guard:
+    """ASGI middleware that refuses uploads that are too large, while they come, and hosts that aren't this computer."""
+
+    def __init__(self, app: Any, most_bytes: int, local: bool) -> None:
+        self.app, self.most_bytes, self.local = app, most_bytes, local
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Messages, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        if self.local and headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0].strip("[]") not in LOOPBACK:
+            refusal = JSONResponse({"error": "only requests that name this computer are answered"}, 403)
+            await refusal(scope, receive, send)
+            return
+        taken = 0
+
+        async def counted() -> MutableMapping[str, Any]:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self.most_bytes:
+                raise HTTPException(413, f"more than {self.most_bytes // MEGA} megabytes; send a smaller file")
+            return message
+
+        await self.app(scope, counted, send)
+
+
+async def _received(request: Request) -> tuple[bytes, str]:
+    """The image file that a request brings, and what to call it."""
+    name, content = "image", b""
+    with anyio.move_on_after(UPLOAD_SECONDS) as patience:
+        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+            async with request.form(max_files=1, max_fields=16) as form:
+                for part in form.values():
+                    if isinstance(part, UploadFile):
+                        name = PurePosixPath(part.filename or name).name[:100]
+                        content = await part.read()
+        else:
+            content = await request.body()
+    if patience.cancelled_caught:
+        raise HTTPException(408, f"the image didn't arrive within {UPLOAD_SECONDS:.0f} seconds; send a smaller file")
+    if not content:
+        raise HTTPException(400, "no image: send the file as the request's body, or as the file of a form")
+    return content, name
+
+
+def _answer(segmenter: Segmenter, content: bytes, name: str, output: Output, max_pixels: int) -> Response:
+    image = decode_image(content, name, max_pixels=max_pixels)
+    result = segmenter(image)
+    if output == "json":
+        return JSONResponse(segmenter.describe(result, name))
+    picture: np.ndarray
+    if output == "mask":
+        picture = result.mask
+    elif output == "matte":
+        picture = result.matte
+    elif output == "heatmap":
+        picture = draw.heatmap(image, result.probability)
+    else:
+        picture = getattr(draw, output)(image, result.mask)
+    return Response(encode_png(picture), media_type="image/png")

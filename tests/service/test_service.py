@@ -1,0 +1,273 @@
+"""The service as its users meet it: `handseg serve` in a process of its own, and requests over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import handseg
+
+pytest.importorskip("fastapi", reason="FastAPI isn't installed: handseg[serve]")
+
+HAND = Path(__file__).parents[2] / "examples" / "hand.jpg"
+MODEL = "nano"
+WAITING = 1
+
+
+class Service:
+    """A running `handseg serve`."""
+
+    def __init__(self, *options: str) -> None:
+        command = [sys.executable, "-m", "handseg", "serve", "--port", "0", "-m", MODEL, "--threads", "1", *options]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr is not None
+        line = self.process.stderr.readline()
+        assert line.startswith(f"model {MODEL} at http://127.0.0.1:"), line
+        self.port = int(line.rsplit(":", 1)[1].strip("/\n"))
+
+    def ask(
+        self, path: str, body: bytes | None = None, method: str = "POST", **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers by their names in small letters, and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+        finally:
+            connection.close()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(how)
+        status = self.process.wait(20)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        return status
+
+    def memory(self) -> int:
+        """Kilobytes that the process holds."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    running = Service("--max-megabytes", "1", "--max-megapixels", "2", "--max-waiting", str(WAITING))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> handseg.Segmenter:
+    return handseg.load(MODEL, threads=1)
+
+
+def form(content: bytes, name: str) -> tuple[bytes, str]:
+    """A form with a field of text and one file, and its content type."""
+    edge = uuid.uuid4().hex
+    head = (
+        f'--{edge}\r\nContent-Disposition: form-data; name="note"\r\n\r\nhello\r\n'
+        f'--{edge}\r\nContent-Disposition: form-data; name="photo"; filename="{name}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    return head.encode() + content + f"\r\n--{edge}--\r\n".encode(), f"multipart/form-data; boundary={edge}"
+
+
+def picture(body: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(body)))
+
+
+def image_file(width: int, height: int, kind: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), (90, 120, 90)).save(file, kind)
+    return file.getvalue()
+
+
+def test_the_mask_is_the_one_that_python_gives(service: Service, segmenter: handseg.Segmenter) -> None:
+    expected = segmenter(HAND).mask
+    assert expected.any()
+    status, headers, body = service.ask("/predict", HAND.read_bytes())
+    assert (status, headers["content-type"]) == (200, "image/png")
+    assert np.array_equal(picture(body), expected)
+    content, kind = form(HAND.read_bytes(), "hand.jpg")
+    assert service.ask("/predict?output=mask", content, Content_Type=kind)[::2] == (200, body)
+
+
+@pytest.mark.parametrize(("output", "channels"), [("overlay", 3), ("cutout", 4), ("matte", 1), ("heatmap", 3)])
+def test_pictures_are_as_large_as_the_image(service: Service, output: str, channels: int) -> None:
+    status, _, body = service.ask(f"/predict?output={output}", HAND.read_bytes())
+    shape = picture(body).shape
+    assert (status, *shape[:2]) == (200, 640, 960)
+    assert (*shape, 1)[2] == channels
+
+
+def test_json_is_what_predict_writes(service: Service, segmenter: handseg.Segmenter) -> None:
+    content, kind = form(HAND.read_bytes(), "my hand.jpg")
+    status, headers, body = service.ask("/predict?output=json", content, Content_Type=kind)
+    assert (status, headers["content-type"]) == (200, "application/json")
+    expected = segmenter.describe(segmenter(HAND), "my hand.jpg")
+    assert expected["hands"]
+    assert json.loads(body) == json.loads(json.dumps(expected))
+
+
+def test_a_request_may_name_its_threshold_and_policy(service: Service) -> None:
+    areas = [
+        int((picture(service.ask(f"/predict?{query}", HAND.read_bytes())[2]) > 0).sum())
+        for query in ("threshold=0.95", "", "policy=hand%2Bforearm&threshold=0.2")
+    ]
+    assert areas == sorted(set(areas))
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "status", "message"),
+    [
+        ("", b"", 400, "no image: send the file"),
+        ("", b"some text", 400, "image: not an image that can be read; save or copy it anew"),
+        ("", HAND.read_bytes()[:5000], 400, "image: damaged image"),
+        ("", image_file(2000, 1001), 400, "image: 2000×1001 is more than 2 megapixels; shrink it first"),
+        ("", image_file(100, 10_000), 400, "longer than 64:1"),
+        ("", bytes(1_000_001), 413, "more than 1 megabytes; send a smaller file"),
+        ("?output=gif", HAND.read_bytes(), 422, "output: "),
+        ("?threshold=1", HAND.read_bytes(), 422, "threshold: "),
+        ("?policy=arm", HAND.read_bytes(), 422, "policy: "),
+    ],
+)
+def test_a_bad_request_is_told_what_is_wrong(
+    service: Service, query: str, body: bytes, status: int, message: str
+) -> None:
+    answer = service.ask(f"/predict{query}", body)
+    assert answer[0] == status
+    assert message in json.loads(answer[2])["error"]
+    assert service.ask("/health", method="GET")[0] == 200
+
+
+def test_a_form_is_limited_as_well(service: Service) -> None:
+    content, kind = form(bytes(1_100_000), "big.jpg")
+    assert service.ask("/predict", content, Content_Type=kind)[0] == 413
+    content, kind = form(b"", "none.jpg")
+    assert service.ask("/predict", content, Content_Type=kind)[0] == 400
+    assert service.ask("/predict", b"--x\r\nno form", Content_Type="multipart/form-data; boundary=x")[0] == 400
+
+
+def test_pages_from_elsewhere_are_turned_away(service: Service) -> None:
+    for host, status in (("attacker.example", 403), (f"localhost:{service.port}", 200)):
+        assert service.ask("/health", method="GET", Host=host)[0] == status
+
+
+def test_it_says_how_to_use_it(service: Service) -> None:
+    usage = service.ask("/", method="GET")[2].decode()
+    assert f"http://127.0.0.1:{service.port}/predict" in usage
+    assert json.loads(service.ask("/health", method="GET")[2]) == {
+        "status": "ok",
+        "version": handseg.__version__,
+        "model": MODEL,
+        "engine": "onnxruntime",
+    }
+    described = json.loads(service.ask("/openapi.json", method="GET")[2])
+    assert "multipart/form-data" in described["paths"]["/predict"]["post"]["requestBody"]["content"]
+
+
+def test_who_finds_a_full_line_is_told_to_come_back(service: Service) -> None:
+    slow = []
+    for _ in range(1 + WAITING):  # uploads that don't end hold their places
+        connection = socket.create_connection(("127.0.0.1", service.port))
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:1\r\nContent-Length: 1000\r\n\r\nsome")
+        slow.append(connection)
+    refused = answered_with(service, 503)
+    assert refused["retry-after"] == "1"
+    for connection in slow:
+        connection.close()
+    answered_with(service, 200)
+
+
+def answered_with(service: Service, status: int) -> dict[str, str]:
+    """Ask until the answer is `status`; its headers."""
+    for _ in range(100):
+        found, headers, _ = service.ask("/predict", HAND.read_bytes())
+        if found == status:
+            return headers
+        time.sleep(0.1)
+    pytest.fail(f"never {status}")
+
+
+def test_requests_at_the_same_time_get_their_own_masks() -> None:
+    images = [HAND.read_bytes(), image_file(300, 200), image_file(200, 320, "JPEG")]
+    running = Service("--max-waiting", "8")
+    try:
+        alone = [running.ask("/predict", image)[2] for image in images]
+        together: dict[int, bytes] = {}
+        threads = [
+            threading.Thread(target=lambda i=i: together.update({i: running.ask("/predict", images[i % 3])[2]}))
+            for i in range(9)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert together == {i: alone[i % 3] for i in range(9)}
+    finally:
+        running.stop()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux' /proc")
+def test_memory_does_not_grow(service: Service) -> None:
+    rng = np.random.default_rng(0)
+    sizes = [(int(w), int(h)) for w, h in rng.integers(200, 1200, (30, 2))]
+
+    def work() -> int:
+        for width, height in sizes:
+            assert service.ask("/predict?output=overlay", image_file(width, height))[0] == 200
+            assert service.ask("/predict", b"no image")[0] == 400
+        return service.memory()
+
+    work()
+    settled = work()
+    assert work() - settled < 20_000  # a leak of one picture a request would be 40 MB and more
+
+
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM)])
+def test_it_stops_when_told_and_answers_what_it_began(how: signal.Signals, status: int) -> None:
+    running = Service()
+    answers: list[int] = []
+    content = image_file(1200, 1000)
+
+    def ask() -> None:
+        answers.append(running.ask("/predict?output=overlay", content)[0])
+
+    client = threading.Thread(target=ask)
+    client.start()
+    time.sleep(0.05)
+    assert running.stop(how) == status
+    client.join()
+    assert answers in ([200], [])  # [] where it hadn't been taken yet
+
+
+def test_a_port_that_is_taken(service: Service) -> None:
+    command = [sys.executable, "-m", "handseg", "serve", "-m", MODEL, "--port", str(service.port)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"error: 127.0.0.1:{service.port}: can't serve there (Address already in use); choose")
+    assert run.stderr.count("\n") == 1
+
+
+def test_without_the_extra(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfor name in ('fastapi', 'uvicorn'): sys.modules[name] = None\n"
+        "from handseg.cli import main\nmain(['serve', '--port', '0'])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stderr) == (1, "error: Serving needs more packages: pip install 'handseg[serve]'\n")
