@@ -110,6 +110,11 @@ def test_train_evaluate_and_export(dataset: Path, tmp_path: Path) -> None:
     result = run("train", "--recipe", recipe, "--data", dataset, "-o", out, "--threads", 1, "--accelerator", "cpu")
     assert result.exit_code == 0, result.output
     assert run("train", "--recipe", recipe, "--data", dataset, "-o", out).exit_code == 1
+    other = tmp_path / "other"
+    assert run("train", "--recipe", recipe, "--data", dataset, "-o", other, "--threads", 1, "--seed", 1).exit_code == 0
+    run("data", "split", dataset, "-o", tmp_path / "split.json")
+    for folder in (out, other):  # runs with other seeds leave out the same
+        assert (folder / "split.json").read_text() == (tmp_path / "split.json").read_text()
     scores = []
     for model in ("last.ckpt", "model.onnx"):
         if model == "model.onnx":

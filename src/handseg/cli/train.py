@@ -60,7 +60,11 @@ if TYPE_CHECKING:
     "must not have seen the test side. Default: the shape of the labels. Kept in the run.",
 )
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
-@click.option("--split", type=click.Path(path_type=Path), help="A split file; default: a new one, kept in the run.")
+@click.option(
+    "--split",
+    type=click.Path(path_type=Path),
+    help="A split file; default: the one of `handseg data split` without options, whatever --seed is; kept in the run.",
+)
 @click.option(
     "--protocol",
     type=click.Choice(["session-disjoint", "random-frame"]),
@@ -75,7 +79,7 @@ if TYPE_CHECKING:
 )
 @click.option("--resume", is_flag=True, help="Continue exactly where the run in OUTPUT stands.")
 @click.option("--init", help="Start from the weights of this checkpoint or model, packaged or a file, to tune them.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, help="Of the weights, the draws and their augmentation.")
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's.")
 @click.option("--accelerator", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
 @click.option(
@@ -140,7 +144,8 @@ def command(
         split = kept
     if split is None and resume:
         raise TrainingError(f"{kept}: nothing to resume; start the run without --resume")
-    sides = Split.load(split) if split else make_split(samples, protocol, seed=settings["seed"])
+    # Not by --seed: runs with other seeds are compared, averaged and ensembled, so that all must leave out the same.
+    sides = Split.load(split) if split else make_split(samples, protocol)
     if final:
         sides = sides.without_test()
     sides.save(kept)
