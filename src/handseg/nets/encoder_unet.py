@@ -1,4 +1,4 @@
-"""U-Net decoder on a pretrained encoder, EfficientNet-Lite in the default model."""
+"""U-Net decoder on an EfficientNet-Lite encoder: the architecture of the default model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from handseg.nets.blocks import DoubleConv, Parts, SegmentationNet, repeat, shift_forearm, upsample
 from handseg.nets.efficientnet_lite import STAGES, EfficientNetLite
-from handseg.nets.tiny_vit import TinyViT
 
 
 class DecoderStage(nn.Module):
@@ -63,13 +62,13 @@ class EncoderUNet(SegmentationNet):
     hand_classes: further channels of logits, of whose hand it would be and which, see SceneHead.
     forearm_head: width of a SceneHead whose logit is added to the log-odds of forearm against background, and is 0 at
     first; 0 for none. The probability of hand is the same with and without.
-    encoder: EfficientNet-Lite's version, lite0 or lite2, or mobile_sam (see TinyViT). stages: of the former; with 4 it
-    ends at 1/16, as mobile_sam does, and the decoder has three stages.
-    pretrained: start the encoder from its ImageNet weights, or MobileSAM's.
+    encoder: EfficientNet-Lite's version, lite0 or lite2. stages: of it; with 4 it ends at 1/16 and the decoder has
+    three stages.
+    pretrained: start the encoder from its ImageNet weights.
     frozen_norm: while training, the encoder normalises by its stored statistics and leaves them as they are.
 
     Any input size: `forward` pads to a multiple of the encoder's stride and crops back.
-    Shape: (N, 3, H, W), RGB normalised as the encoder's weights want → logits (N, out_channels, H, W).
+    Shape: (N, 3, H, W), RGB normalised as (x − 127) / 128 → logits (N, out_channels, H, W).
     """
 
     finest = 2
@@ -88,12 +87,12 @@ class EncoderUNet(SegmentationNet):
     ) -> None:
         super().__init__()
         self.frozen_norm = frozen_norm
-        if encoder != "mobile_sam" and encoder not in STAGES:
-            raise ValueError(f"encoder {encoder} is unknown; known are {', '.join(STAGES)}, mobile_sam")
-        self.encoder = TinyViT() if encoder == "mobile_sam" else EfficientNetLite(encoder, stages)
+        if encoder not in STAGES:
+            raise ValueError(f"encoder {encoder} is unknown; known are {', '.join(STAGES)}")
+        self.encoder = EfficientNetLite(encoder, stages)
         self.stride = self.encoder.stride
         if pretrained:
-            self.encoder.load_pretrained()
+            self.encoder.load_imagenet()
         *skips, deepest = self.encoder.channels
         if not len(widths) == len(narrow) == len(skips):
             raise ValueError(f"{len(skips)} decoder stages need as many widths and narrow, not {widths} and {narrow}")

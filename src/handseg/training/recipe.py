@@ -26,9 +26,8 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Network:
     """architecture: the class in `handseg.nets`. widths: of the encoder (UNet) or decoder (EncoderUNet) stages.
-    narrow: of the skip connections (EncoderUNet). encoder: EfficientNet-Lite's version, and stages: of it that stay;
-    or mobile_sam (EncoderUNet). pretrained: ImageNet weights, or MobileSAM's (EncoderUNet). frozen_norm: keep the
-    statistics that came with them.
+    narrow: of the skip connections (EncoderUNet). encoder: EfficientNet-Lite's version, and stages: of it that are kept
+    (EncoderUNet). pretrained: ImageNet weights (EncoderUNet). frozen_norm: keep the statistics that came with them.
     forearm: tell background, hand and forearm apart, so that the model answers both label policies; else hand alone.
     hand_classes: also tell whose hand it is, own or other, and which, left or right (EncoderUNet).
     forearm_head: width of a head of its own for forearms, which leaves hands as they are; 0 for none (EncoderUNet, with
@@ -37,7 +36,7 @@ class Network:
     architecture: Literal["UNet", "EncoderUNet"] = "EncoderUNet"
     widths: tuple[int, ...] = ()
     narrow: tuple[int, ...] = ()
-    encoder: Literal["lite0", "lite2", "mobile_sam"] = "lite0"
+    encoder: Literal["lite0", "lite2"] = "lite0"
     stages: int = 7
     pretrained: bool = False
     frozen_norm: bool = False
