@@ -194,6 +194,38 @@ def test_who_finds_a_full_line_is_told_to_come_back(service: Service) -> None:
     answered_with(service, 200)
 
 
+def test_a_client_that_goes_away_leaves_no_trace() -> None:
+    running = Service()
+    connection = socket.create_connection(("127.0.0.1", running.port))
+    connection.sendall(b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:1\r\nContent-Length: 1000\r\n\r\nsome")
+    time.sleep(0.3)
+    connection.close()
+    time.sleep(0.3)
+    assert running.ask("/health", method="GET")[0] == 200
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.communicate(timeout=20)[1] == ""
+
+
+def test_an_upload_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch, segmenter: handseg.Segmenter) -> None:
+    import uvicorn
+
+    from handseg.service import app
+
+    monkeypatch.setattr(app, "UPLOAD_SECONDS", 0.3)
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app.create_app(segmenter), log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        with socket.create_connection(listening.getsockname(), timeout=20) as connection:
+            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nsome")
+            assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
 def answered_with(service: Service, status: int) -> dict[str, str]:
     """Ask until the answer is `status`; its headers."""
     for _ in range(100):

@@ -24,6 +24,7 @@ try:
     from fastapi.responses import JSONResponse, PlainTextResponse, Response
     from starlette.datastructures import UploadFile
     from starlette.exceptions import HTTPException as StarletteError
+    from starlette.requests import ClientDisconnect
 except ImportError as error:
     raise MissingExtraError("Serving", "serve") from error
 
@@ -89,6 +90,10 @@ def create_app(segmenter: Segmenter, limits: Limits = Limits(), *, local: bool =
     async def correct(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         return JSONResponse({"error": f"{first['loc'][-1]}: {first['msg']}"}, 422)
+
+    @app.exception_handler(ClientDisconnect)
+    async def forget(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody reads it; without it the log has a traceback
 
     @app.get("/", response_class=PlainTextResponse)
     async def usage(request: Request) -> str:
