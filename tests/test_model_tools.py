@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import handseg
+from handseg.card import METADATA_KEY
 from handseg.engines import find_model, open_engine
 from handseg.image import load_image, resize
 
 TOOLS = Path(__file__).parents[1] / "docs/models"
 EXAMPLE = Path(__file__).parents[1] / "examples/hand.jpg"
 
-pytest.importorskip("onnx", reason="the tools need the extra `export`")
+onnx = pytest.importorskip("onnx", reason="the tools need the extra `export`")
 
 
 def run(tool: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -56,6 +58,19 @@ def test_mean_of_a_model_and_itself_is_the_model(image: np.ndarray, tmp_path: Pa
     made = run("average_models.py", tmp_path / "mean.onnx", find_model("nano"), find_model("nano"))
     assert made.returncode == 0, made.stderr
     assert np.array_equal(probabilities(tmp_path / "mean.onnx", image), probabilities(find_model("nano"), image))
+
+
+@pytest.mark.parametrize("tool", ["average_models.py", "ensemble_models.py"])
+def test_what_all_members_learned_from_is_told(tool: str, tmp_path: Path) -> None:
+    members = [tmp_path / "first.onnx", tmp_path / "second.onnx"]
+    for member, sessions in zip(members, (("a", "b"), ("b", "c"))):
+        model = onnx.load(find_model("nano"))
+        card = replace(open_engine("nano").card, sessions=sessions)
+        onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})
+        onnx.save(model, member)
+    made = run(tool, tmp_path / "made.onnx", *members)
+    assert made.returncode == 0, made.stderr
+    assert open_engine(tmp_path / "made.onnx").card.sessions == ("a", "b", "c")
 
 
 def test_models_of_two_networks_have_no_mean(tmp_path: Path) -> None:

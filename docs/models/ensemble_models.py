@@ -11,11 +11,11 @@ import sys
 
 import numpy as np
 import onnx
+from average_models import CARD, joint_card
 from onnx import TensorProto, helper, numpy_helper
 
 STRIDE = 32  # of the networks: the sides of their inputs are multiples of it
 LARGER = 4, 3
-CARD = "handseg.card"
 
 
 class Builder:
@@ -90,8 +90,8 @@ def main(output: str, *sources: str) -> None:
         list(build.tensors.values()),
     )
     whole = helper.make_model(graph, opset_imports=models[0].opset_import, ir_version=models[0].ir_version)
-    card = json.loads(next(p.value for p in models[0].metadata_props if p.key == CARD))
-    helper.set_model_props(whole, {CARD: json.dumps(card | {"name": "ensemble", "hand_classes": []})})
+    card = joint_card(models) | {"name": "ensemble", "hand_classes": []}
+    helper.set_model_props(whole, {CARD: json.dumps(card)})
     onnx.checker.check_model(whole)
     onnx.save(whole, output)
     print(f"{output}: {len(models)} models, each in two views")

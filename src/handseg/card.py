@@ -30,7 +30,9 @@ class ModelCard:
     threshold: a pixel is hand where its probability is at least this.
     policies: the label policy of each of the first output channels. hand_classes: of the channels behind them,
         HAND_CLASSES or none.
-    training_data: the datasets learned from. scores: results by protocol. notes: known failures, terms.
+    training_data: the datasets learned from. sessions: of their labelled recordings, named like `Sample.session`, with
+        those of the models that it started from or imitated; none where that isn't known.
+    scores: results by protocol. notes: known failures, terms.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ModelCard:
     version: str = "0"
     network: str = ""
     training_data: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
     scores: dict[str, Any] = field(default_factory=dict)
     notes: str = ""
 
@@ -63,7 +66,7 @@ class ModelCard:
         """
         try:
             values = json.loads(text)
-            for key in ("size", "mean", "std", "policies", "hand_classes", "training_data"):
+            for key in ("size", "mean", "std", "policies", "hand_classes", "training_data", "sessions"):
                 if key in values:
                     values[key] = tuple(values[key])
             card = cls(**values)

@@ -126,6 +126,9 @@ def test_train_evaluate_and_export(dataset: Path, tmp_path: Path) -> None:
         )
         assert result.exit_code == 0, result.output
         scores.append(json.loads((tmp_path / "s.json").read_text())["pixel"])
+        assert "that the model learned from" not in result.output
+        seen = run("evaluate", dataset, "--split", out / "split.json", "--subset", "train", "--model", out / model)
+        assert "are of sessions that the model learned from: CARDS_OFFICE" in seen.output
     assert scores[0]["f1"] > 0.6
     assert scores[0] == pytest.approx(scores[1], abs=2e-3)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,15 @@ def test_the_report_keeps_its_contract(dataset: Path, segmenter: Segmenter) -> N
     assert report["boundary"]["nsd_2px"] <= report["boundary"]["nsd_4px"]
     for rows in report["by_condition"].values():
         assert sum(row["n_images"] for row in rows.values()) == 12
+
+
+def test_images_of_sessions_that_the_model_learned_from_are_counted(dataset: Path, segmenter: Segmenter) -> None:
+    samples = read_dataset(dataset)
+    assert evaluate(segmenter, samples).report("redness")["learned_from"] == {"n_images": 0, "sessions": []}
+    engine = RednessEngine()
+    engine.card = replace(engine.card, sessions=("CARDS_OFFICE_BS", "utg:200"))
+    report = evaluate(Segmenter(engine), samples).report("redness")
+    assert report["learned_from"] == {"n_images": 2, "sessions": ["CARDS_OFFICE_BS"]}
 
 
 def test_a_condition_holds_the_scores_of_its_images_alone(dataset: Path, segmenter: Segmenter) -> None:

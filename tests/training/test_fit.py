@@ -242,6 +242,28 @@ def test_a_run_may_start_from_the_weights_of_another(sides, tmp_path: Path) -> N
         fit(other, *sides, tmp_path / "third", OPTIONS, init=first)
 
 
+def test_a_checkpoint_tells_all_sessions_behind_it(
+    sides, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its own, and those of the model it started from and of its teacher; a leak into the test side is told."""
+    train, val = sides
+    elsewhere = replace(train[0], session="elsewhere")
+    unlabelled = replace(train[0], session="photo", unlabelled=True, label=())
+    recipe = replace(TINY, loss=replace(TINY.loss, distil=0.5), run=replace(TINY.run, epochs=1))
+    engine = RednessEngine()
+    engine.card = replace(engine.card, sessions=("taught",))
+    first = fit(recipe, [*train, elsewhere, unlabelled], val, tmp_path / "a", OPTIONS, teacher=Segmenter(engine))
+    own = {s.session for s in train}
+    assert {*load_checkpoint(first).sessions} == own | {"elsewhere", "taught"}
+    assert {*CheckpointEngine(first).card.sessions} == own | {"elsewhere", "taught"}
+    assert "leak" not in capsys.readouterr().err
+    second = fit(TINY, train, val, tmp_path / "b", OPTIONS, init=first, held_out={"elsewhere", "nowhere"})
+    assert f"{first} has learned from the test side (elsewhere): a leak" in capsys.readouterr().err
+    longer = replace(TINY, run=replace(TINY.run, epochs=5))
+    assert fit(longer, train, val, tmp_path / "b", OPTIONS, resume=True) == second
+    assert {*load_checkpoint(second).sessions} == own | {"elsewhere", "taught"}
+
+
 def test_each_kind_of_data_is_drawn_by_its_share(dataset: Path) -> None:
     samples = read_dataset(dataset)
     mixed = [

@@ -32,7 +32,7 @@ def exported(views: list, tmp_path_factory: pytest.TempPathFactory) -> tuple:
     """A network whose batch normalisation has seen something, and its file."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    module = HandModule(NARROW.to_dict())
+    module = HandModule(NARROW.to_dict(), sessions=["CARDS_OFFICE_BS"])
     with torch.no_grad():
         for _ in range(20):
             module(views[0])
@@ -51,6 +51,10 @@ def test_it_starts_as_the_same_function_also_in_training_mode(exported, views: l
         assert torch.allclose(module.eval()(everything).sigmoid(), expected, atol=1e-4)
         # Normalised by the statistics of what it was measured on, which is this very batch.
         assert torch.allclose(module.train()(everything).sigmoid(), expected, atol=1e-3)
+
+
+def test_an_exported_model_tells_what_it_learned_from(exported) -> None:
+    assert Start.read(exported[1]).sessions == ("CARDS_OFFICE_BS",)
 
 
 def test_a_model_of_hands_starts_one_of_both_policies(exported, views: list) -> None:

@@ -177,6 +177,12 @@ def open_segmenter(
     )
 
 
+def _learned_from(seen: dict[str, Any]) -> list[str]:
+    if not seen["n_images"]:
+        return []
+    return [f"{seen['n_images']} are of sessions that the model learned from: {', '.join(seen['sessions'])}"]
+
+
 def table(result: dict[str, Any]) -> str:
     """The scores as text, each kind of mean named."""
 
@@ -188,6 +194,7 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         f"{result['model']}: {result['n_images']} images, {result['n_sessions']} sessions"
         + (f", {result['protocol']}{leaky}" if "protocol" in result else ""),
+        *_learned_from(result["learned_from"]),
         " threshold  precision   recall       F1      IoU  image IoU  2-class mIoU",
     ]
     at = {str(result["threshold"]): result, **result["at_threshold"]}

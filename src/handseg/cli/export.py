@@ -101,7 +101,7 @@ def export_float(
 
     checkpoint = run_checkpoint(run) if run.is_dir() else run
     module = load_checkpoint(checkpoint)
-    card = amended(module.recipe.card(module.net.stride, training=False), card_path, threshold)
+    card = amended(module.card(), card_path, threshold)
     images = check_images(check, checkpoint)
     return export(module, output, images, card=card, half=half), len(images)
 

@@ -160,7 +160,8 @@ def command(
     wrist = _keep_teacher(teacher, output, options.threads)
     train += forearm + extra + background + unlabelled
     keep_freed_memory()
-    checkpoint = fit(chosen, train, val, output, options, resume=resume, init=init, teacher=wrist)
+    held_out = {s.session for s in sides.select(samples, "test")}
+    checkpoint = fit(chosen, train, val, output, options, resume=resume, init=init, teacher=wrist, held_out=held_out)
     click.echo(f"{checkpoint}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ class Evaluation:
     boundary: float64 (n,), boundary IoU at `threshold`. surface: int64 (n, 2, 2), at each of TOLERANCES what
     `surface_counts` gives at `threshold`. classes: int64 (n, 4, 2), of each of `card.HAND_CLASSES` the pixels in both
     label and result and those in either; 0 where one of them doesn't tell whose hands they are.
-    conditions: of each image, see `handseg.evaluation.conditions`.
+    conditions: of each image, see `handseg.evaluation.conditions`. learned_from: sessions, as the model's card says.
     """
 
     samples: Sequence[Sample]
@@ -41,6 +41,7 @@ class Evaluation:
     surface: np.ndarray
     classes: np.ndarray
     conditions: Sequence[dict[str, str]]
+    learned_from: Collection[str]
 
     def counts(self, threshold: float | None = None) -> np.ndarray:
         """int64 (n, 4): tp, fp, fn, tn of each image; the threshold is rounded to 1/1000."""
@@ -107,6 +108,10 @@ class Evaluation:
             "model": model,
             "n_images": len(self.samples),
             "n_sessions": len({s.session for s in self.samples}),
+            "learned_from": {
+                "n_images": sum(s.session in self.learned_from for s in self.samples),
+                "sessions": sorted({s.session for s in self.samples} & {*self.learned_from}),
+            },
             "threshold": self.threshold,
             **_rounded(self.scores()),
             "boundary": {k: round(v, 4) for k, v in self.boundary_scores().items()},
@@ -166,7 +171,9 @@ def evaluate(
         if found.classes is not None and corrupt is None and (hands := sample.load_hands()) is not None:
             classes[row] = _class_counts(found.class_map, hands)
         seen.append(conditions(image, inside))
-    return Evaluation(samples, hand, background, segmenter.threshold, boundary, surface, classes, seen)
+    return Evaluation(
+        samples, hand, background, segmenter.threshold, boundary, surface, classes, seen, segmenter.card.sessions
+    )
 
 
 def _class_counts(found: np.ndarray, hands: Sequence[np.ndarray]) -> list[tuple[int, int]]:

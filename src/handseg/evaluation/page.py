@@ -34,7 +34,8 @@ def write_page(result: dict[str, Any], pictures: Sequence[tuple[Path, str]], pat
         f"{' (leaky: frames of one video on both sides)' if protocol == 'random-frame' else ''}. "
         f"Threshold {result['threshold']:.3g}. Scores are of the hand class, at the labels' own resolution: "
         "<i>pixel</i> pools the counts over all pixels, <i>image</i> is the mean over images. "
-        "Intervals: 95 %, bootstrap over sessions.</p>",
+        "Intervals: 95 %, bootstrap over sessions."
+        f"{_learned_from(result['learned_from'])}</p>",
         "<h2>Scores</h2>",
         _scores(result),
         _table(
@@ -66,6 +67,13 @@ def write_page(result: dict[str, Any], pictures: Sequence[tuple[Path, str]], pat
         + "\n</body></html>\n"
     )
     write_atomically(path, lambda file: file.write(page.encode()))
+
+
+def _learned_from(seen: dict[str, Any]) -> str:
+    if not seen["n_images"]:
+        return ""
+    names = escape(", ".join(seen["sessions"]))
+    return f" <b>{seen['n_images']} images are of sessions that the model learned from: {names}.</b>"
 
 
 def _scores(result: dict[str, Any]) -> str:

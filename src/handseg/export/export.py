@@ -38,7 +38,7 @@ def export(
 ) -> float:
     """Write `path` (.onnx or .pt), with the card inside, and check it.
 
-    images: RGB uint8 arrays, at least one, on which the file is compared with torch. card: default: the recipe's.
+    images: RGB uint8 arrays, at least one, on which the file is compared with torch. card: default: the module's.
     half: store the weights in half precision; the network is rounded first, and still computes in float32.
     Returns the largest difference between the file's probabilities and torch's. The file appears only when
     that is at most 1e-4. Raises ModelError when it isn't, or for another suffix.
@@ -47,7 +47,7 @@ def export(
     if write is None:
         raise ModelError(f"{path}: can't export to {path.suffix or 'no suffix'}; use .onnx or .pt")
     if card is None:
-        card = module.recipe.card(module.net.stride, training=False)
+        card = module.card()
     card = replace(card, stride=module.net.stride)
     net = Deployable(fold_batch_norm(module.net), card.mean, card.std).eval()
     trained = Deployable(copy.deepcopy(module.net), card.mean, card.std).eval()

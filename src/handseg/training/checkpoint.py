@@ -32,7 +32,8 @@ def load_checkpoint(path: Path) -> HandModule:
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         parameters = checkpoint["hyper_parameters"]
-        module = HandModule(parameters["recipe"], parameters["steps"], pretrained=False)
+        sessions = parameters.get("sessions", ())
+        module = HandModule(parameters["recipe"], parameters["steps"], pretrained=False, sessions=sessions)
         module.load_state_dict(checkpoint["state_dict"])
     except Exception as error:  # torch.load raises nearly anything on a file that isn't its own
         raise TrainingError(

@@ -19,7 +19,7 @@ class CheckpointEngine:
     def __init__(self, path: Path) -> None:
         self.model = str(path)
         module = load_checkpoint(path)
-        self.card = module.recipe.card(module.net.stride, training=False)
+        self.card = module.card()
         self._net = Deployable(module.net, self.card.mean, self.card.std).eval()
 
     def run(self, batch: np.ndarray) -> np.ndarray:

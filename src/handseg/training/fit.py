@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -34,6 +34,7 @@ from handseg.data.verify import verify
 from handseg.errors import TrainingError
 from handseg.segmenter import Segmenter
 from handseg.training.callbacks import Curves, Guard, moving_average
+from handseg.training.checkpoint import load_checkpoint
 from handseg.training.lock import alone_in
 from handseg.training.module import HandModule
 from handseg.training.recipe import Recipe
@@ -76,6 +77,7 @@ def fit(
     resume: bool = False,
     init: str | Path | None = None,
     teacher: Segmenter | None = None,
+    held_out: Collection[str] = (),
 ) -> Path:
     """Train; returns the resulting checkpoint.
 
@@ -83,6 +85,7 @@ def fit(
     resume: continue exactly where `last.ckpt` in `folder` stands.
     init: a checkpoint, or a packaged or exported model, to start from; its network or encoder must be the recipe's.
     teacher: finds the wrist in hand+forearm labels (None: their shape does), and is imitated if the recipe says so.
+    held_out: sessions to be tested on; a warning says which of them `init` or `teacher` has learned from.
     Raises TrainingError when the run can't start or was stopped because it was useless, DataError for bad data.
     """
     last = folder / "last.ckpt"
@@ -101,7 +104,7 @@ def fit(
         print(f"inverting {len(inverted)} masks that show the background (see: handseg data check)", file=sys.stderr)
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
-        return _fit(recipe, train, val, folder, options, last if resume else None, init, teacher)
+        return _fit(recipe, train, val, folder, options, last if resume else None, init, teacher, held_out)
 
 
 def _fit(
@@ -113,8 +116,16 @@ def _fit(
     last: Path | None,
     init: str | Path | None,
     teacher: Segmenter | None,
+    held_out: Collection[str],
 ) -> Path:
     start = Start.read(init) if init is not None and last is None else None  # before the images: they take a while
+    sessions = labelled_sessions(train)
+    if last is not None:
+        sessions |= {*load_checkpoint(last).sessions}
+    for source, learned in ((init, start and start.sessions), ("the teacher", teacher and teacher.card.sessions)):
+        if leaked := {*(learned or ())} & {*held_out}:
+            print(f"{source} has learned from the test side ({', '.join(sorted(leaked))}): a leak", file=sys.stderr)
+        sessions |= {*(learned or ())}
     paths = [str(sample.image.resolve()) for sample in val[:CHECK_IMAGES]]
     (folder / CHECK_FILE).write_text("\n".join(paths) + "\n", encoding="utf-8")
     if options.threads:
@@ -151,6 +162,7 @@ def _fit(
         recipe.run.epochs * len(loader),
         pretrained=False if last or init else None,
         # A function, since the averaged weights' copy of the module shares it, where an engine can't be copied.
+        sessions=sorted(sessions),
         teacher=None if teacher is None else (lambda batch: teacher.engine.run(batch)[:, : len(teacher.card.policies)]),
     )
     if start is not None:
@@ -232,6 +244,11 @@ def _precision(wanted: str, gpu: bool) -> Any:
         else:
             wanted = "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32"
     return {"bf16": "bf16-mixed", "16": "16-mixed", "32": "32-true"}[wanted]
+
+
+def labelled_sessions(samples: Sequence[Sample]) -> set[str]:
+    """Of labelled datasets; other scenes and photos without labels or hands aren't recordings that one tests on."""
+    return {s.session for s in samples if not (s.extra or s.background or s.unlabelled)}
 
 
 def drawing_weights(samples: Sequence[Sample], recipe: Recipe) -> np.ndarray | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from handseg.card import ModelCard
 from handseg.data.classes import HAND
 from handseg.data.loading import Batch
 from handseg.metrics import count, score
@@ -26,7 +28,7 @@ class HandModule(pl.LightningModule):
 
     recipe: `Recipe.to_dict()`, so that a checkpoint holds plain values. steps: optimizer steps in all, for
     the cosine schedule. pretrained: overrides the recipe's, False when a checkpoint will be loaded. teacher: an
-    engine's `run`, to be imitated; not part of a checkpoint.
+    engine's `run`, to be imitated; not part of a checkpoint. sessions: for the card, what the model learns from.
     """
 
     def __init__(
@@ -35,11 +37,13 @@ class HandModule(pl.LightningModule):
         steps: int = 1,
         pretrained: bool | None = None,
         teacher: Callable[[np.ndarray], np.ndarray] | None = None,
+        sessions: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        self.save_hyperparameters({"recipe": recipe, "steps": steps})
+        self.save_hyperparameters({"recipe": recipe, "steps": steps, "sessions": list(sessions)})
         self.recipe = Recipe.from_dict(recipe)
         self.steps = steps
+        self.sessions = tuple(sessions)
         self.teacher = teacher
         self.net = self.recipe.build_network(pretrained=pretrained).to(
             memory_format=torch.channels_last  # type: ignore[call-overload]
@@ -52,6 +56,10 @@ class HandModule(pl.LightningModule):
                 parameter.requires_grad = name.startswith(f"{only}.")
         self.train()  # Lightning takes the mode as it is
         self._counts: list[np.ndarray] = []
+
+    def card(self) -> ModelCard:
+        """Of the network, as it is run."""
+        return replace(self.recipe.card(self.net.stride, training=False), sessions=self.sessions)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (N, 1 or 3, H, W) of uint8 RGB (N, 3, H, W)."""

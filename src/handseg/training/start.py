@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handseg.engines import find_model
+from handseg.engines import find_model, open_engine
 from handseg.errors import MissingExtraError, ModelError, TrainingError
 from handseg.nets import EncoderUNet
 from handseg.nets.blocks import SegmentationNet, normalised_convolutions
@@ -25,11 +25,12 @@ UNLIKELY_FOREARM = -4.0  # log-odds that a model of hands alone is taken to give
 @dataclass(frozen=True)
 class Start:
     """source: the file that was named. weights: of its network, float32. folded: into its convolutions, where it was
-    exported."""
+    exported. sessions: what it learned from, as its card says."""
 
     source: str | Path
     weights: dict[str, Tensor]
     folded: bool
+    sessions: tuple[str, ...]
 
     @classmethod
     def read(cls, source: str | Path) -> Start:
@@ -38,9 +39,11 @@ class Start:
         Raises TrainingError when the file is neither.
         """
         if str(source).endswith(".ckpt"):
-            return cls(source, load_checkpoint(Path(source)).net.state_dict(), folded=False)
+            module = load_checkpoint(Path(source))
+            return cls(source, module.net.state_dict(), folded=False, sessions=module.sessions)
         try:
-            return cls(source, _exported_weights(find_model(source)), folded=True)
+            path = find_model(source)
+            return cls(source, _exported_weights(path), folded=True, sessions=open_engine(path).card.sessions)
         except ModelError as error:
             raise TrainingError(f"{error}; or name the last.ckpt or best.ckpt of a run") from error
 
