@@ -147,36 +147,6 @@ def test_losing_all_colour() -> None:
     assert (np.ptp(grey.astype(int), axis=2) == 0).all()
 
 
-def test_what_is_about_hands_is_camouflaged_as_often_as_asked_and_hands_are_not() -> None:
-    image, mask = scene(np.random.default_rng(0), 100, 150)
-    inside = cv2.erode(mask, np.ones((5, 5), np.uint8)) > 0
-    for share in (0.0, 0.5, 1.0):
-        augment = replace(NOTHING, camouflage=share)
-        changed = 0
-        for seed in range(40):
-            view, label = augment(image, planes(mask), (100, 150), FILL, np.random.default_rng(seed))
-            assert np.array_equal(label, planes(mask))
-            assert np.abs(view[inside].astype(int) - image[inside]).max() <= 1
-            changed += bool(np.abs(view.astype(int) - image)[mask == 0].mean() > 1)
-        assert 40 * share - 9 <= changed <= 40 * share + 9
-    empty = np.zeros_like(mask)
-    view, _ = replace(NOTHING, camouflage=1.0)(image, planes(empty), (100, 150), FILL, np.random.default_rng(0))
-    assert np.array_equal(view, image)
-
-
-def test_colours_come_after_what_is_seen() -> None:
-    """Composing and shading one after the other is the whole, and shading leaves shapes alone."""
-    image, mask = scene(np.random.default_rng(0), 100, 150)
-    augment = Augmentation(paste=0.5, skin=0.5, glove=0.5, hold=0.5, camouflage=0.5)
-    donor = (image[::-1].copy(), planes(mask[::-1].copy()))
-    for seed in range(10):
-        whole, label = augment(image, planes(mask), (64, 96), FILL, np.random.default_rng(seed), donor)
-        rng = np.random.default_rng(seed)
-        plain, composed = augment.compose(image, planes(mask), (64, 96), FILL, rng, donor)
-        assert np.array_equal(augment.shade(plain, composed, rng), whole)
-        assert np.array_equal(composed, label)
-
-
 def test_close_windows_show_hands_larger() -> None:
     """The marked square fills more of the view, by two to four times a side."""
     mask = np.zeros((96, 144), np.uint8)

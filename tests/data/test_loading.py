@@ -33,20 +33,6 @@ def test_a_draw_depends_on_seed_epoch_and_position_alone(loading, dataset: Path)
     assert first[2, 5, 3]["image"].shape == (3, 40, 64)
 
 
-def test_a_view_comes_with_itself_before_its_colours_changed(loading, dataset: Path) -> None:
-    from handseg.data.augment import Augmentation
-
-    memory = loading.Memory(read_dataset(dataset), 64)
-    dark = Augmentation(light=0, grey=1, shadow=0, blur=0, noise=0, jpeg=0, occlude=0)
-    item = loading.TrainingData(memory, CARD, dark, seed=1)[0, 0, 3]
-    assert (item["image"][0] == item["image"][1]).all()
-    assert not (item["plain"][0] == item["plain"][1]).all()
-    luma = item["plain"].float().mean(0), item["image"].float().mean(0)
-    assert np.corrcoef(luma[0].ravel(), luma[1].ravel())[0, 1] > 0.95
-    validation = loading.ValidationData(memory, CARD)[0]
-    assert (validation["plain"] == validation["image"]).all()
-
-
 def test_in_validation_only_the_padding_is_unknown(loading, dataset: Path) -> None:
     data = loading.ValidationData(loading.Memory(read_dataset(dataset), 96), ModelCard("m", size=(40, 50)))
     item = data[0]

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from handseg.data.classes import MIRRORED, NOTHING, may_be_hand
-from handseg.data.recolour import glove, match_colour, random_colour, shift_skin
+from handseg.data.recolour import glove, random_colour, shift_skin
 
 cv2.setNumThreads(1)  # data loading runs beside training; OpenCV's own threads would fight it
 
@@ -31,7 +31,6 @@ class Augmentation:
     occlude: probabilities. grey: probability of losing all colour. paste: probability that the hands of another
     image are laid over this one (Ghiasi et al., Simple Copy-Paste, CVPR 2021). skin, glove: probabilities that
     hands (and forearms) get another tone, and hands a coloured glove. hold: probability that a hand gets cards to hold.
-    camouflage: probability that what is about the hands takes on their colour.
     """
 
     flip: float = 0.5
@@ -53,7 +52,6 @@ class Augmentation:
     skin: float = 0.0
     glove: float = 0.0
     hold: float = 0.0
-    camouflage: float = 0.0
 
     def __call__(
         self,
@@ -70,39 +68,20 @@ class Augmentation:
         donor: image and label whose foreground may be pasted.
         Returns image and label, the label's values 0 or 255. The same `rng` state gives the same view.
         """
-        image, label = self.compose(image, label, size, fill, rng, donor)
-        return self.shade(image, label, rng), label
-
-    def compose(
-        self,
-        image: np.ndarray,
-        label: np.ndarray,
-        size: tuple[int, int],
-        fill: tuple[float, float, float],
-        rng: np.random.Generator,
-        donor: tuple[np.ndarray, np.ndarray] | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The first half of a view, arguments as of the whole: what is seen, and where, in its own colours."""
         image, label = self._warp(image, label, size, fill, rng)
         if donor is not None and rng.random() < self.paste:
             cutting, cut_label = self._warp(*donor, size, fill, rng)
             image, label = paste_hands(image, label, self._relight(cutting, rng), cut_label, rng)
-        if rng.random() < self.hold:
-            image, label = hold_cards(image, label, rng)
-        if rng.random() < self.occlude:
-            image, label = occlude(image, label, rng)
-        return image, label
-
-    def shade(self, image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The second half: colours, light, lens, sensor and codec, which leave the label as it is."""
         if rng.random() < self.skin:
             tone = rng.uniform(-35, 20), rng.uniform(-5, 5), rng.uniform(-8, 8)
             image = shift_skin(image, label[..., 0] == 0, *tone)
         if rng.random() < self.glove:
             hands = np.where(label[..., 0] == 0, may_be_hand(label), 0)
             image = glove(image, hands, random_colour(rng), rng.uniform(0.5, 1))
-        if rng.random() < self.camouflage:
-            image = camouflage(image, label[..., 0] == 0, rng.uniform(0.4, 1), rng)
+        if rng.random() < self.hold:
+            image, label = hold_cards(image, label, rng)
+        if rng.random() < self.occlude:
+            image, label = occlude(image, label, rng)
         if rng.random() < self.shadow:
             image = cast_shadow(image, rng)
         image = self._relight(image, rng)
@@ -112,7 +91,7 @@ class Augmentation:
             image = add_noise(image, rng)
         if rng.random() < self.jpeg:
             image = compress(image, rng)
-        return image
+        return image, label
 
     def _warp(
         self,
@@ -197,18 +176,13 @@ def shift_saturation(image: np.ndarray, factor: float) -> np.ndarray:
     return cv2.addWeighted(image, factor, grey, 1 - factor, 0)
 
 
-def random_blob(
-    shape: tuple[int, int], size: float, rng: np.random.Generator, centre: tuple[float, float] | None = None
-) -> np.ndarray:
-    """uint8 H×W, 255 inside a random star-shaped polygon of about `size` pixels across, else 0.
-
-    centre: x, y; anywhere without one.
-    """
+def random_blob(shape: tuple[int, int], size: float, rng: np.random.Generator) -> np.ndarray:
+    """uint8 H×W, 255 inside a random star-shaped polygon of about `size` pixels across, else 0."""
     corners = int(rng.integers(3, 9))
     angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
     radii = size / 2 * rng.uniform(0.5, 1.0, corners)
-    middle = rng.uniform(0, 1, 2) * (shape[1], shape[0]) if centre is None else np.array(centre)
-    points = middle + radii[:, None] * np.column_stack([np.cos(angles), np.sin(angles)])
+    centre = rng.uniform(0, 1, 2) * (shape[1], shape[0])
+    points = centre + radii[:, None] * np.column_stack([np.cos(angles), np.sin(angles)])
     blob = np.zeros(shape, np.uint8)
     cv2.fillPoly(blob, [points.round().astype(np.int32)], 255)
     return blob
@@ -274,22 +248,6 @@ def hold_cards(image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -
     alpha = cv2.GaussianBlur(np.where(hand, 0, cards), (0, 0), 0.7)[..., None] / np.float32(255)
     mixed = (laid * alpha + image * (1 - alpha)).round().astype(np.uint8)
     return mixed, np.where(((cards > 0) & (hand == 0))[..., None], np.array(NOTHING, np.uint8), label)
-
-
-def camouflage(image: np.ndarray, hands: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Let what is about the hands take on their colour, everywhere or in a soft-edged region about them.
-
-    hands: bool H×W. share: 0 leaves the image as it is, 1 makes the surroundings' mean colour the hands'.
-    """
-    if not 0.002 < hands.mean() < 0.6:
-        return image
-    region: np.ndarray = np.ones(hands.shape, np.float32)
-    if rng.random() < 0.5:
-        rows, columns = np.nonzero(hands)
-        i = int(rng.integers(len(rows)))
-        blob = random_blob(hands.shape, rng.uniform(0.6, 1.4) * max(hands.shape), rng, (columns[i], rows[i]))
-        region = cv2.GaussianBlur(blob, (0, 0), rng.uniform(1, 8)).astype(np.float32) / 255
-    return match_colour(image, hands, region * share)
 
 
 def cast_shadow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

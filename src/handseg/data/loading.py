@@ -29,12 +29,11 @@ Teacher = Callable[[np.ndarray], np.ndarray]  # RGB uint8 H×W×3 → probabilit
 
 
 class Batch(TypedDict):
-    """image: uint8 (N, 3, H, W). plain: the same before colours, light and lens were changed. allowed: uint8 (N, H, W),
-    the set of classes that each pixel may be, see `handseg.data.classes`; UNKNOWN on padding."""
+    """image: uint8 (N, 3, H, W). allowed: uint8 (N, H, W), the set of classes that each pixel may be, see
+    `handseg.data.classes`; UNKNOWN on padding."""
 
     image: Tensor
     allowed: Tensor
-    plain: Tensor
 
 
 class Memory:
@@ -111,8 +110,7 @@ class TrainingData(Dataset[Batch]):
             rng = np.random.default_rng((self.seed, epoch, position))
             donor = int(rng.choice(len(self), p=self.chances))
             hands = self.memory.images[donor], self.memory.labels[donor]
-            plain, label = self.augment.compose(image, label, self.card.size, self.card.mean, rng, hands)
-            return _item(self.augment.shade(plain, label, rng), label, plain)
+            image, label = self.augment(image, label, self.card.size, self.card.mean, rng, hands)
         return _item(image, label)
 
 
@@ -144,7 +142,6 @@ def collate(items: Sequence[Batch]) -> Batch:
 
     return {
         "image": torch.stack([pad(i["image"], 0) for i in items]),
-        "plain": torch.stack([pad(i["plain"], 0) for i in items]),
         "allowed": torch.stack([pad(i["allowed"], UNKNOWN) for i in items]),
     }
 
@@ -204,14 +201,10 @@ def _resize_label(label: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.dstack([resize(np.ascontiguousarray(plane), height, width) for plane in np.moveaxis(label, 2, 0)])
 
 
-def _item(image: np.ndarray, label: np.ndarray, plain: np.ndarray | None = None) -> Batch:
+def _item(image: np.ndarray, label: np.ndarray) -> Batch:
     allowed = (label >= 128) @ np.array(CLASSES, np.uint8)
     allowed[allowed == 0] = UNKNOWN  # where several classes meet, resizing can leave none
-    pixels, before = (
-        torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1))) for x in (image, image if plain is None else plain)
-    )
     return {
-        "image": pixels,
-        "plain": before,
+        "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
         "allowed": torch.from_numpy(allowed),
     }

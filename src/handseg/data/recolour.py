@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import hypot, sqrt
+from math import hypot
 
 import cv2
 import numpy as np
@@ -26,24 +26,6 @@ def glove(image: np.ndarray, mask: np.ndarray, colour: tuple[float, float, float
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)[..., None]
     tinted = np.clip(grey * np.array(colour, np.float32) * 1.6, 0, 255)
     return _within(image, mask, image * (1 - share) + tinted * share)
-
-
-def match_colour(image: np.ndarray, mask: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Move what is not in the mask towards the colour of what is, in CIE L*a*b*: its mean, with its own texture kept.
-
-    image: RGB uint8 H×W×3. mask: bool H×W, neither empty nor full. share: float H×W, how far each pixel moves, 0 to 1.
-    The mean is that of the surroundings: of what lies within half the mask's own extent. Returns RGB uint8.
-    """
-    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    reach = max(3, round(sqrt(np.count_nonzero(mask)) / 2))
-    near = cv2.dilate(mask.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
-    around = near & ~mask
-    if not around.any():
-        return image
-    move = np.median(lab[mask], axis=0) - np.median(lab[around], axis=0)
-    lab = lab + share[..., None] * move.astype(np.float32)
-    lab[..., 0] = np.clip(lab[..., 0], 3, 97)
-    return _within(image, ~mask, cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255)
 
 
 def random_colour(rng: np.random.Generator) -> tuple[float, float, float]:

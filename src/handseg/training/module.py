@@ -71,7 +71,7 @@ class HandModule(pl.LightningModule):
         mask, classes = self._split(self(batch["image"]))
         loss = self._loss(mask, classes, batch["allowed"])
         if self.teacher is not None and self.recipe.loss.distil:
-            seen = self.teacher(batch["plain"].permute(0, 2, 3, 1).contiguous().cpu().numpy())
+            seen = self.teacher(batch["image"].permute(0, 2, 3, 1).contiguous().cpu().numpy())
             imitation = distillation_loss(mask, torch.from_numpy(seen).to(mask.device))
             loss = (1 - self.recipe.loss.distil) * loss + self.recipe.loss.distil * imitation
         self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(mask), sync_dist=True)
