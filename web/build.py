@@ -9,6 +9,8 @@ Wants handseg installed and npm, which fetches onnxruntime-web (MIT).
 import shutil
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from handseg.engines import find_model
@@ -19,10 +21,20 @@ ENGINE = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
 MODELS = "nano", "default"
 
 
+def install() -> None:
+    """Fetch node_modules as a whole: two builds at a time don't meet in a half of it."""
+    with tempfile.TemporaryDirectory(dir=HERE, prefix=".install.") as folder:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(HERE / name, folder)
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
+        with suppress(OSError):  # another build was sooner
+            (Path(folder) / "node_modules").rename(HERE / "node_modules")
+
+
 def main(folder: str) -> None:
     engine = HERE / "node_modules/onnxruntime-web/dist"
     if not all((engine / name).is_file() for name in ENGINE):
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE, check=True)
+        install()
     output = Path(folder)
     output.mkdir(parents=True, exist_ok=True)
     for name in PAGE:
