@@ -12,7 +12,7 @@ import pytest
 
 from handseg.card import ModelCard
 from handseg.cli import options
-from handseg.engines import ENGINES, find_model, open_engine
+from handseg.engines import ENGINES, find_model, open_engine, packaged_models
 from handseg.errors import MissingExtraError, ModelError
 
 
@@ -177,6 +177,13 @@ def test_models_are_found_by_name_or_path(files: dict[str, Path]) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads resident memory from Linux's /proc")
+@pytest.mark.parametrize("name", packaged_models())
+def test_packaged_models_tell_what_they_learned_from(name: str) -> None:
+    sessions = open_engine(name).card.sessions
+    assert {"CARDS_OFFICE_BS", "utg:200", "hgr:hgr1_id01"} < {*sessions}
+    assert "CARDS_LIVINGROOM_BT" not in sessions  # nearly all of what they are tested on
+
+
 def test_memory_that_a_second_look_took_is_given_back() -> None:
     """In a process of its own: how much more is resident after an input nine times as large."""
     code = """

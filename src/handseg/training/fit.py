@@ -161,8 +161,8 @@ def _fit(
         recipe.to_dict(),
         recipe.run.epochs * len(loader),
         pretrained=False if last or init else None,
-        # A function, since the averaged weights' copy of the module shares it, where an engine can't be copied.
         sessions=sorted(sessions),
+        # A function, since the averaged weights' copy of the module shares it, where an engine can't be copied.
         teacher=None if teacher is None else (lambda batch: teacher.engine.run(batch)[:, : len(teacher.card.policies)]),
     )
     if start is not None:
