@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from handseg import image as module
+from handseg import image_file
 from handseg.errors import HandsegError, ImageError, MissingExtraError
 from handseg.image import decode_image, image_size, load_image, load_mask, resize, save_png, write_atomically
 
@@ -142,7 +142,7 @@ def test_a_folder_is_no_image(tmp_path: Path) -> None:
 
 
 def test_too_many_pixels_are_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_PIXELS", 50)
+    monkeypatch.setattr(image_file, "MAX_PIXELS", 50)
     save_png(tmp_path / "a.png", gradient())
     with pytest.raises(ImageError, match="9×6 is more than"):
         load_image(tmp_path / "a.png")

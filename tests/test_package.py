@@ -24,7 +24,10 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"owners"},
     {"postprocess", "contours"},
     {"preprocess"},
-    {"card", "image", "metrics", "errors", "parallel"},
+    {"card", "image", "metrics", "parallel"},
+    {"image_file", "colour"},
+    {"depth", "orientation"},
+    {"errors"},
 ]
 TORCH = {"nets", "training", "export"}
 

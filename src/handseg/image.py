@@ -1,21 +1,25 @@
-"""Load and save images: the only caller of PIL. Everything inside handseg is RGB uint8 H×W×3."""
+"""Load and save images. Everything inside handseg is RGB uint8 H×W×3, sRGB.
+
+Only this module calls PIL, with those that it is made of: `image_file`, `depth`, `colour` and `orientation`.
+"""
 
 from __future__ import annotations
 
 import io
 import os
 import tempfile
-import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, TypeVar, Union
+from typing import BinaryIO, Union
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter
 
-from handseg.errors import HandsegError, ImageError, MissingExtraError
+from handseg import image_file
+from handseg.colour import to_rgb
+from handseg.errors import HandsegError, ImageError
+from handseg.orientation import orientation, turn
 
-T = TypeVar("T")
 ImageLike = Union[str, "os.PathLike[str]", Image.Image, np.ndarray]
 
 IMAGE_SUFFIXES = frozenset(
@@ -24,52 +28,57 @@ IMAGE_SUFFIXES = frozenset(
         *(".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"),
     }
 )
-HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis")  # ISO/IEC 23008-12; other HEIF, as AVIF, PIL reads by itself
-MAX_PIXELS = 200_000_000  # 600 MB as RGB; beyond that a file is more likely a bomb than a photograph
 
 
 def load_image(source: ImageLike) -> np.ndarray:
-    """RGB uint8 H×W×3 of a path, a PIL image or an array.
+    """RGB uint8 H×W×3, sRGB, of a path, a PIL image or an array.
 
-    Files and PIL images: EXIF rotation is applied, grey and palette become RGB, 16-bit is scaled to 8,
-    alpha is dropped. Arrays: uint8, H×W×3 (RGB), H×W×4 (RGBA) or H×W (grey).
-    Raises ImageError, naming the file, when it can't be read or decoded; MissingExtraError for a HEIC photo without
-    the extra that reads them.
+    Files and PIL images: EXIF rotation is applied, colours are converted to sRGB where a profile says what they are,
+    grey and palette become RGB, more bits are scaled to 8 (`depth.white_of`), alpha is dropped. Of 16-bit colours a PIL
+    image holds the upper bytes alone; give the path where they may be dark. Arrays: uint8, H×W×3 (RGB), H×W×4 (RGBA)
+    or H×W (grey).
+    Raises ImageError, naming the file, when it can't be read or decoded, or is refused (`image_file`);
+    MissingExtraError for a HEIC photo without the extra that reads them.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
-        return _to_rgb(source)
-    return _read(Path(source), _to_rgb)
+        image_file.check_size(source.height, source.width)
+        return to_rgb(source)
+    return image_file.read(Path(source), to_rgb)
 
 
 def decode_image(content: bytes, name: str, *, max_pixels: int | None = None) -> np.ndarray:
     """RGB uint8 H×W×3 of what an image file holds, as `load_image` reads it; errors call it `name`.
 
-    max_pixels: an image of more is refused before it is decoded; default: MAX_PIXELS.
+    max_pixels: an image of more is refused before it is decoded; default: `image_file.MAX_PIXELS`.
     """
-    return _read(Path(name), _to_rgb, content, max_pixels)
+    return image_file.read(Path(name), to_rgb, content, max_pixels)
 
 
 def load_mask(path: str | os.PathLike[str]) -> np.ndarray:
     """Mask uint8 H×W of a file: 0 for background, 255 for every other value. EXIF rotation is applied."""
-    return _read(Path(path), lambda image: np.where(_label(image) > 0, 255, 0).astype(np.uint8))
+    return image_file.read(Path(path), lambda image: np.where(_label(image) > 0, 255, 0).astype(np.uint8))
 
 
 def load_label(path: str | os.PathLike[str]) -> np.ndarray:
     """The raw values of a one-channel label file, uint8 H×W (palette indices for a palette image; 0 and 255
     for a bilevel one)."""
-    return _read(Path(path), _label)
+    return image_file.read(Path(path), _label)
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """(height, width) of a file after EXIF rotation, from its header: the pixels are not decoded."""
+    """(height, width) of a file after EXIF rotation, from its header.
+
+    Of a PNG the pixels are decoded too, if no EXIF block comes before them.
+    """
 
     def size(image: Image.Image) -> tuple[int, int]:
-        turned = image.getexif().get(0x0112, 1) >= 5
-        return (image.width, image.height) if turned else (image.height, image.width)
+        if image.format == "PNG" and "exif" not in image.info:
+            image.load()
+        return (image.width, image.height) if orientation(image) >= 5 else (image.height, image.width)
 
-    return _read(Path(path), size)
+    return image_file.read(Path(path), size)
 
 
 def save_png(path: str | os.PathLike[str], array: np.ndarray) -> None:
@@ -150,77 +159,6 @@ def _umask() -> int:
     return mask
 
 
-def _read(
-    path: Path, convert: Callable[[Image.Image], T], content: bytes | None = None, max_pixels: int | None = None
-) -> T:
-    """Open, check the size, convert; every failure becomes an ImageError that names the file.
-
-    content: the file's, where it isn't on disk.
-    """
-    max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
-    megapixels = f"more than {max_pixels // 1_000_000} megapixels; shrink it first"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with _open(path, content) as image:
-                if image.width * image.height > max_pixels:
-                    raise ImageError(f"{path}: {image.width}×{image.height} is {megapixels}")
-                return convert(image)
-    except FileNotFoundError as error:
-        raise ImageError(f"{path}: no such file; check the path") from error
-    except IsADirectoryError as error:
-        raise ImageError(f"{path}: is a folder, not an image; name a file") from error
-    except PermissionError as error:
-        raise ImageError(f"{path}: may not be read; check the file's rights") from error
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{path}: {megapixels}") from error
-    except HandsegError:
-        raise
-    except Exception as error:  # PIL's decoders raise nearly anything on damaged data
-        if not (path.stat().st_size if content is None else content):
-            reason = "the file is empty"
-        elif "cannot identify" in str(error):
-            reason = "not an image that can be read"
-        else:
-            reason = f"damaged image ({' '.join(str(error).split())})"  # one line, whatever the decoder says
-        raise ImageError(f"{path}: {reason}; save or copy it anew") from error
-
-
-def _is_heic(head: bytes) -> bool:
-    """Whether a file that begins so is a photo as iPhones write them, whatever its suffix says."""
-    brands = head[8 : int.from_bytes(head[:4], "big")]
-    return head[4:8] == b"ftyp" and any(brand in brands for brand in HEIC_BRANDS)
-
-
-def _open(path: Path, content: bytes | None) -> Image.Image:
-    """A file as a PIL image. HEIC's reader isn't registered with PIL: it would take AVIF files too, and fail."""
-    if content is None:
-        with path.open("rb") as file:
-            head = file.read(64)
-    else:
-        head = content[:64]
-    source = path if content is None else io.BytesIO(content)
-    if not _is_heic(head):
-        return Image.open(source)
-    try:
-        from pi_heif import HeifImageFile
-    except ImportError as error:
-        raise MissingExtraError(f"{path}: HEIC", "heif") from error
-    image: Image.Image = HeifImageFile(source)
-    return image
-
-
-def _to_rgb(image: Image.Image) -> np.ndarray:
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        values = np.asarray(image)
-        # "I" and "F" may hold 8-bit values; anything beyond them is taken for 16-bit.
-        scale = 257 if image.mode.startswith("I;16") or values.max(initial=0) > 255 else 1
-        grey = np.clip(values / scale, 0, 255).round().astype(np.uint8)
-        return np.asarray(np.repeat(grey[..., None], 3, axis=2))
-    return np.array(image.convert("RGB"))
-
-
 def _from_array(array: np.ndarray) -> np.ndarray:
     if array.dtype != np.uint8:
         raise ImageError(f"array of {array.dtype}: an image array is uint8 with values 0 to 255")
@@ -232,9 +170,8 @@ def _from_array(array: np.ndarray) -> np.ndarray:
 
 
 def _label(image: Image.Image) -> np.ndarray:
-    image = ImageOps.exif_transpose(image)
     if image.mode == "P":
-        return np.array(image)
+        return turn(np.array(image), orientation(image))
     if image.mode == "1":
-        return np.array(image).astype(np.uint8) * 255
-    return np.asarray(_to_rgb(image).max(axis=2))
+        return turn(np.array(image).astype(np.uint8) * 255, orientation(image))
+    return np.asarray(to_rgb(image).max(axis=2))

@@ -12,10 +12,8 @@ from math import sqrt
 import numpy as np
 
 from handseg.card import ModelCard
-from handseg.errors import ImageError
 from handseg.image import resize
-
-MAX_ASPECT_RATIO = 64
+from handseg.image_file import check_aspect_ratio
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,7 @@ def place(height: int, width: int, card: ModelCard) -> Placement:
 
     Raises ImageError for an aspect ratio beyond 64:1, of which a network could see nothing.
     """
-    if max(height, width) > MAX_ASPECT_RATIO * min(height, width):
-        raise ImageError(
-            f"an image of {width}×{height} pixels is longer than {MAX_ASPECT_RATIO}:1; cut it into pieces first"
-        )
+    check_aspect_ratio(height, width)
     if card.resize == "stretch":
         resized = card.size
     else:

@@ -215,21 +215,15 @@ def plan(inputs: Sequence[Path], output: Path) -> tuple[list[tuple[Path, Path]],
 
 
 def is_video(source: Path) -> bool:
-    """By its suffix; a file with an unknown one (.ts, or none) is looked into."""
+    """By its suffix; a file with an unknown one (.ts, or none) is looked into. An image named .mp4 is an image."""
     from handseg.image import IMAGE_SUFFIXES
+    from handseg.image_file import is_image
 
     suffix = source.suffix.lower()
-    return suffix in VIDEO_SUFFIXES or (suffix not in IMAGE_SUFFIXES and _holds_video(source))
+    return suffix not in IMAGE_SUFFIXES and not is_image(source) and (suffix in VIDEO_SUFFIXES or _holds_video(source))
 
 
 def _holds_video(source: Path) -> bool:
-    from PIL import Image
-
-    try:
-        with Image.open(source):
-            return False
-    except OSError:  # not there, or not an image
-        pass
     try:
         from handseg.video.reader import VideoReader
 

@@ -11,6 +11,7 @@ from types import TracebackType
 import numpy as np
 
 from handseg.errors import DamagedVideoError, MissingExtraError, VideoError
+from handseg.video.containers import OPENING
 
 try:
     import av
@@ -48,7 +49,7 @@ class VideoReader:
         if self.path.stat().st_size == 0:
             raise VideoError(f"{path}: the file is empty; copy or record it anew")
         try:
-            self._container = av.open(str(path))
+            self._container = av.open(str(path), options=OPENING)
         except (FFmpegError, OSError) as error:
             raise VideoError(
                 f"{path}: not a video that can be opened ({_reason(error)}); it may be cut short: copy it anew"

@@ -1,0 +1,237 @@
+"""The one door to image files: which formats are opened, and what is refused before a pixel is decoded.
+
+Pillow knows some forty formats. One starts another program (PostScript), others decode more than their header says
+(icons) or are hardly ever read. In those that photographs come in, a small file can still be made to cost minutes or
+gigabytes; so its header is looked at first, and what Pillow reads of it is rationed.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+import struct
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from PIL import Image, UnidentifiedImageError
+
+from handseg.errors import HandsegError, ImageError, MissingExtraError
+
+T = TypeVar("T")
+
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis")  # ISO/IEC 23008-12; other HEIF, as AVIF, Pillow reads by itself
+MAX_PIXELS = 178_000_000  # 534 MB as RGB; Pillow itself refuses more than 178.9 million
+MAX_ASPECT_RATIO = 64  # of a longer picture a network would see nothing
+EMPTY_PIXELS, EMPTY_DENSITY = 50_000_000, 64  # beyond so many pixels, with so many to a byte, there is nothing to see
+MAX_SCANS = 32  # of a JPEG; libjpeg writes 10, of 2,012 photos none had more than 5, and each is decoded in full
+MAX_DIGITS = 500_000  # pixels of a PPM that is written in digits
+MAX_TAGS, MAX_TAG_VALUES = 4096, 200_000  # of a TIFF
+MAX_TILE = 4096 * 4096  # pixels of a TIFF's tile where the image has fewer
+HEADER_READS, READS, BYTES_PER_READ = 10_000, 200_000, 64
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # begins a part of a JPEG; within a scan FF is followed by others
+TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TAG_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+TAG_BYTES = (1, 2, 6, 7)  # types of tags that stay bytes when they are read
+TAG_NUMBERS = {3: "H", 4: "L", 16: "Q"}
+WIDTH, LENGTH, TILE_WIDTH, TILE_LENGTH = 256, 257, 322, 323
+TOO_MANY_PARTS = "made of more parts than a photo has; save it anew as PNG or JPEG"
+
+
+def read(
+    path: Path, convert: Callable[[Image.Image], T], content: bytes | None = None, max_pixels: int | None = None
+) -> T:
+    """What `convert` makes of the image that `open_image` gives; the same errors."""
+    with open_image(path, content, max_pixels) as image:
+        return convert(image)
+
+
+@contextmanager
+def open_image(path: Path, content: bytes | None = None, max_pixels: int | None = None) -> Iterator[Image.Image]:
+    """An image file as a PIL image that is checked, but not decoded yet.
+
+    content: the file's, where it isn't on disk. max_pixels: an image of more is refused; default: MAX_PIXELS.
+    Raises ImageError, which names the file, for whatever goes wrong, in the `with` block too; MissingExtraError for a
+    HEIC photo without the extra that reads them.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")  # of large pictures and odd tags; both are seen to here
+            file: BinaryIO = io.BytesIO(content) if content is not None else _regular(path).open("rb")
+            with file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(0)
+                yield _open(path, file, size, max_pixels)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+    except HandsegError:
+        raise
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file; check the path") from error
+    except IsADirectoryError as error:
+        raise ImageError(f"{path}: is a folder, not an image; name a file") from error
+    except PermissionError as error:
+        raise ImageError(f"{path}: may not be read; check the file's rights") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path}: not an image that can be read; save or copy it anew") from error
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged data
+        said = " ".join(str(error).split())  # one line, whatever the decoder says
+        raise ImageError(f"{path}: damaged image ({said}); save or copy it anew") from error
+
+
+def is_image(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is an image that `read` opens, whatever its suffix says."""
+    try:
+        return read(Path(path), lambda _: True)
+    except MissingExtraError:
+        return True
+    except ImageError:
+        return False
+
+
+class Ration:
+    """A file that Pillow may read only so often and so much, as an image of that size needs.
+
+    Pillow walks through the parts of a file in Python, a few reads for each, and keeps most of what it finds: millions
+    of empty parts take it minutes, and hundreds of tags that share one blob take gigabytes.
+    """
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self._size = size
+        self._reads = HEADER_READS
+        self._bytes = 4 * size + 1_000_000
+
+    def header_is_read(self) -> None:
+        """From now on there is more to read: the pixels."""
+        self._reads = max(READS, self._size // BYTES_PER_READ)
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._reads -= 1
+        self._bytes -= len(data)
+        if self._reads < 0 or self._bytes < 0:
+            raise ImageError(TOO_MANY_PARTS)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def _regular(path: Path) -> Path:
+    """The path, unless reading it might never end."""
+    kind = path.stat().st_mode
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # of a folder, opening it complains
+        raise ImageError("a pipe or a device, not a file; save it as one first")
+    return path
+
+
+def _open(path: Path, file: BinaryIO, size: int, max_pixels: int | None) -> Image.Image:
+    """A file as a PIL image that isn't decoded yet."""
+    if not size:
+        raise ImageError("the file is empty; save or copy it anew")
+    head = file.read(64)
+    if head[:4] in TIFF_HEADS:
+        _check_tags(file, size)
+    file.seek(0)
+    ration: Any = Ration(file, size)
+    try:
+        image = _heic(path, ration) if _is_heic(head) else Image.open(ration, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        most = MAX_PIXELS if max_pixels is None else max_pixels
+        raise ImageError(f"more than {most // 1_000_000} megapixels; shrink it first") from error
+    check_size(image.height, image.width, max_pixels)
+    pixels = image.width * image.height
+    if pixels > max(EMPTY_PIXELS, EMPTY_DENSITY * size):
+        raise ImageError(f"{image.width}×{image.height} pixels in {size} bytes are no photo; shrink it first")
+    if image.format in ("JPEG", "MPO"):
+        file.seek(0)
+        _check_scans(file.read())
+    tiles: Any = getattr(image, "tile", [])
+    if tiles and tiles[0][0] == "ppm_plain" and pixels > MAX_DIGITS:
+        raise ImageError("a large picture written in digits; save it as PNG")
+    ration.header_is_read()
+    return image
+
+
+def _is_heic(head: bytes) -> bool:
+    """Whether a file that begins so is a photo as iPhones write them, whatever its suffix says."""
+    brands = head[8 : int.from_bytes(head[:4], "big")]
+    return head[4:8] == b"ftyp" and any(brand in brands for brand in HEIC_BRANDS)
+
+
+def _heic(path: Path, file: Any) -> Image.Image:
+    """HEIC's reader isn't registered with PIL: it would take AVIF files too, and fail."""
+    try:
+        from pi_heif import HeifImageFile
+    except ImportError as error:
+        raise MissingExtraError(f"{path}: HEIC", "heif") from error
+    image: Image.Image = HeifImageFile(file)
+    return image
+
+
+def check_size(height: int, width: int, max_pixels: int | None = None) -> None:
+    """Raise ImageError for an image of more pixels than max_pixels (default: MAX_PIXELS), or too long."""
+    most = MAX_PIXELS if max_pixels is None else max_pixels
+    if width * height > most:
+        raise ImageError(f"{width}×{height} is more than {most // 1_000_000} megapixels; shrink it first")
+    check_aspect_ratio(height, width)
+
+
+def check_aspect_ratio(height: int, width: int) -> None:
+    """Raise ImageError for an image that is longer than MAX_ASPECT_RATIO."""
+    if max(height, width) > MAX_ASPECT_RATIO * min(height, width):
+        raise ImageError(
+            f"an image of {width}×{height} pixels is longer than {MAX_ASPECT_RATIO}:1; cut it into pieces first"
+        )
+
+
+def _check_scans(content: bytes) -> None:
+    """Raise ImageError for a JPEG of more scans than MAX_SCANS; as libjpeg does, look no further than its end."""
+    position = scans = 0
+    for _ in range(READS):
+        found = MARKER.search(content, position)
+        if found is None or content[found.end() - 1] == 0xD9:
+            return
+        position = found.end()
+        marker = content[position - 1]
+        if marker not in (0x01, 0xD8):  # all others say how long they are
+            position += int.from_bytes(content[position : position + 2], "big")
+        scans += marker == 0xDA
+        if scans > MAX_SCANS:
+            raise ImageError(f"a JPEG of more than {MAX_SCANS} scans; save it anew")
+    raise ImageError(TOO_MANY_PARTS)
+
+
+def _check_tags(file: BinaryIO, size: int) -> None:
+    """Raise ImageError for a TIFF whose tags, or tiles, are much larger than the file or the image."""
+    file.seek(0)
+    head = file.read(16)
+    order = "<" if head[:1] == b"I" else ">"
+    big = head[2:4] in (b"+\0", b"\0+")
+    (position,) = struct.unpack_from(order + ("Q" if big else "L"), head, 8 if big else 4)
+    file.seek(position)
+    (tags,) = struct.unpack(order + ("Q" if big else "H"), file.read(8 if big else 2))
+    if tags > MAX_TAGS:
+        raise ImageError(TOO_MANY_PARTS)
+    entry = order + ("HHQ8s" if big else "HHL4s")
+    total, numbers = 0, {}
+    for number, kind, count, value in struct.iter_unpack(entry, file.read(tags * struct.calcsize(entry))):
+        total += count * TAG_SIZES.get(kind, 0)
+        if kind not in TAG_BYTES and count > MAX_TAG_VALUES:
+            raise ImageError(TOO_MANY_PARTS)
+        if kind in TAG_NUMBERS:
+            (numbers[number],) = struct.unpack_from(order + TAG_NUMBERS[kind], value.ljust(8, b"\0"))
+    if total > 2 * size + 1_000_000:
+        raise ImageError(TOO_MANY_PARTS)
+    tile = numbers.get(TILE_WIDTH, 0) * numbers.get(TILE_LENGTH, 0)
+    if tile > max(MAX_TILE, numbers.get(WIDTH, 0) * numbers.get(LENGTH, 0)):
+        raise ImageError(f"a tile of {tile // 1_000_000} megapixels is larger than the image; save it anew")
