@@ -146,7 +146,11 @@ def resize(array: np.ndarray, height: int, width: int, *, nearest: bool = False)
 
 def blur(array: np.ndarray, radius: float) -> np.ndarray:
     """Blur uint8 H×W×3 or H×W; radius: standard deviation in pixels of the Gaussian that PIL comes near."""
-    return np.array(Image.fromarray(array).filter(ImageFilter.GaussianBlur(radius)))
+    channels = np.atleast_3d(array)
+    result = np.empty_like(channels)
+    for i in range(channels.shape[2]):  # one by one: Pillow holds three times what it works on
+        result[..., i] = Image.fromarray(channels[..., i]).filter(ImageFilter.GaussianBlur(radius))
+    return result.reshape(array.shape)
 
 
 def _write_png(file: BinaryIO, array: np.ndarray) -> None:
