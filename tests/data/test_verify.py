@@ -25,7 +25,7 @@ def test_no_data_is_refused() -> None:
 def test_masks_of_two_kinds_are_named(dataset: Path) -> None:
     mask = sorted((dataset / "masks").iterdir())[4]
     save_png(mask, load_mask(mask) // 255)
-    with pytest.raises(DataError, match=rf"{mask.name} holds 0 and 1"):
+    with pytest.raises(DataError, match=rf"{mask.name}: holds 0 and 1"):
         verify(read_dataset(dataset))
 
 

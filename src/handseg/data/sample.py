@@ -25,10 +25,10 @@ class Sample:
     hand is where, a polygon, or None, for each of EgoHands' HAND_CLASSES, or a file of class indices, 0 for none and
     from 1 on in that order. forearm: where a label of policy `hand` tells of the bare forearm too, a file that is 255
     there, 0 where there is none, and between where it doesn't say. inverted: the mask file shows the background.
-    extra: the folder, where it is of one of those that are trained on beside the main data, with policy `hand`.
-    background: of a collection without hands, there to show what is none. unlabelled: nothing is known of it, it is
-    there for a teacher to be imitated on. landmarks: of each hand that a tracker found, float32 (21, 2) in pixels, see
-    `handseg.data.landmarks`.
+    dataset: the name of the dataset, which is its folder's. extra: the folder, where it is of one of those that are
+    trained on beside the main data, with policy `hand`. background: of a collection without
+    hands, there to show what is none. unlabelled: nothing is known of it, it is there for a teacher to be imitated on.
+    landmarks: of each hand that a tracker found, float32 (21, 2) in pixels, see `handseg.data.landmarks`.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Sample:
     forearm: Path | None = None
     extra: str = ""
     landmarks: tuple[np.ndarray, ...] = ()
+    dataset: str = ""
 
     def load_image(self) -> np.ndarray:
         """RGB uint8 H×W×3."""
@@ -52,9 +53,11 @@ class Sample:
     def load_mask(self) -> np.ndarray:
         """Mask uint8 H×W, 0 or 255, of the image's size.
 
-        Raises DataError where a mask file has another size than its image.
+        Raises DataError where a mask file has another size than its image, or a polygon a corner that is no number.
         """
         if not isinstance(self.label, Path):
+            if not all(np.isfinite(polygon).all() for polygon in self.label):
+                raise DataError(f"{self.image}: a polygon of its label has a corner that is no number; mend the label")
             return fill_polygons(self.label, *image_size(self.image))
         mask = load_mask(self.label)
         self._check_size(self.label, mask)
