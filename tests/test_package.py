@@ -14,7 +14,7 @@ import handseg
 
 SOURCE = Path(handseg.__file__).parent
 LAYERS = [  # from the top; a module imports from its own layer or from one below
-    {"cli", "service", "__main__"},
+    {"cli", "service", "__main__", "__pyinstaller"},
     {"training", "evaluation", "export"},
     {"data", "nets"},
     {"segmenter", "pipeline", "video", "bench"},
