@@ -17,7 +17,7 @@ RED = (255, 40, 40)
 HEAT = np.array([(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], np.float32)
 # R, G, B of index 0 (black) and of the hands after it; Okabe and Ito's eight, which the colour-blind tell apart.
 COLOURS = (230, 159, 0, 86, 180, 233, 0, 158, 115, 240, 228, 66, 0, 114, 178, 213, 94, 0, 204, 121, 167, 255, 255, 255)
-STRIP = 1 << 18  # pixels that are worked on at a time, as floats; all of a large image would take gigabytes
+STRIP = 1 << 16  # pixels that are worked on at a time, as floats; all of a large image would take gigabytes
 PALETTE = bytes([0, 0, 0, *(COLOURS * 32)[: 255 * 3]])
 
 
