@@ -27,10 +27,11 @@ def overlay(
     """The image with the mask laid over it, and a solid outline two pixels wide."""
     result = image.copy()
     tint = np.array(colour, np.float32) * opacity
+    edge = outline(mask)
     for rows in _strips(mask):
         inside = mask[rows] > 0
         result[rows][inside] = (image[rows][inside] * (1 - opacity) + tint).round().astype(np.uint8)
-    result[outline(mask)] = colour
+        result[rows][edge[rows]] = colour
     return result
 
 
