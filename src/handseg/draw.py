@@ -17,7 +17,7 @@ RED = (255, 40, 40)
 HEAT = np.array([(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], np.float32)
 # R, G, B of index 0 (black) and of the hands after it; Okabe and Ito's eight, which the colour-blind tell apart.
 COLOURS = (230, 159, 0, 86, 180, 233, 0, 158, 115, 240, 228, 66, 0, 114, 178, 213, 94, 0, 204, 121, 167, 255, 255, 255)
-STRIP = 1 << 18  # pixels that are worked on at a time, as floats; all of a large image would take gigabytes
+STRIP = 1 << 16  # pixels that are worked on at a time, as floats; all of a large image would take gigabytes
 PALETTE = bytes([0, 0, 0, *(COLOURS * 32)[: 255 * 3]])
 
 
@@ -27,10 +27,11 @@ def overlay(
     """The image with the mask laid over it, and a solid outline two pixels wide."""
     result = image.copy()
     tint = np.array(colour, np.float32) * opacity
+    edge = outline(mask)
     for rows in _strips(mask):
         inside = mask[rows] > 0
         result[rows][inside] = (image[rows][inside] * (1 - opacity) + tint).round().astype(np.uint8)
-    result[outline(mask)] = colour
+        result[rows][edge[rows]] = colour
     return result
 
 
