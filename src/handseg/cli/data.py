@@ -70,7 +70,12 @@ def check(
     from handseg.data.doctor import examine
 
     report = examine(
-        data, policy, group_by=group_by, split=split and load_split(split), split_path=split, progress=progress("check")
+        data,
+        policy,
+        group_by=group_by,
+        split=None if split is None else load_split(split),
+        split_path=split,
+        progress=progress("check"),
     )
     to_stdout = json_path == Path("-")
     if json_path is not None:

@@ -53,7 +53,7 @@ def inspect(sample: Sample) -> Inspection:
         image = Fingerprint.of(sample.image)
     except HandsegError as error:
         faults.append(Fault.of(error, "unreadable", sample.image))
-    label = inspect_label(sample, image and image.size)
+    label = inspect_label(sample, image.size if image is not None else None)
     if image is not None and label.share is not None:
         faults += _orientation_faults(sample, image, label)
     if label.inverted and isinstance(sample.label, Path):

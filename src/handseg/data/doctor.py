@@ -34,10 +34,10 @@ class Report:
         lines = []
         for root, samples in self.roots.items():
             sessions = len({s.session for s in samples})
-            lines.append(f"{root}: {len(samples)} images, {sessions} session{'' if sessions == 1 else 's'}")
+            lines.append(f"{root}: {_count(len(samples), 'image')}, {_count(sessions, 'session')}")
             lines += alone(samples)
         errors, warnings = self.count("error"), self.count("warning")
-        found = f"{errors} error{'' if errors == 1 else 's'}, {warnings} warning{'' if warnings == 1 else 's'}"
+        found = f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
         return [*lines, found if self.faults else "no fault found"]
 
     def to_json(self) -> dict[str, Any]:
@@ -96,3 +96,7 @@ def examine(
                 if name not in known
             ]
     return Report(read, faults)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -28,12 +28,13 @@ class Fault:
         return cls("error", kind, path, str(error).removeprefix(f"{path}: "))
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
+        inside = self.message.startswith(str(self.path))  # of a file below the folder, which the message names itself
+        return self.message if inside else f"{self.path}: {self.message}"
 
 
 def raise_errors(faults: Sequence[Fault]) -> None:
     """Raises DataError naming the first error among them, and how many more there are."""
     errors = [fault for fault in faults if fault.level == "error"]
     if errors:
-        more = f" ({len(errors) - 1} more faults: handseg data check lists them)" if len(errors) > 1 else ""
+        more = f" (and {len(errors) - 1} more: handseg data check lists them)" if len(errors) > 1 else ""
         raise DataError(f"{errors[0]}{more}")

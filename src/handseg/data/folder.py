@@ -93,8 +93,8 @@ def scan_dataset(
         entries, faults = _listed(root, policy)
     else:
         raise DataError(f"{root}: neither an EgoHands root nor a folder with images/ and masks/")
-    samples, ungrouped = _identified(entries, name, GroupRule.parse(rule) if rule else None)
-    samples = [_with_more_labels(sample, root, e.relative) for sample, e in samples]
+    identified, ungrouped = _identified(entries, name, GroupRule.parse(rule) if rule else None)
+    samples = [_with_more_labels(sample, root, e.relative) for sample, e in identified]
     return samples, [*faults, *ungrouped]
 
 

@@ -25,7 +25,7 @@ def split_faults(split: Split, samples: Sequence[Sample], prints: Prints, path: 
     Sessions and copies that aren't exact may only be on both sides of `random-frame`, where frames of one video are.
     """
     known = {s.name: s for s in samples}
-    sides = {side: [known[n] for n in getattr(split, side) if n in known] for side in SUBSETS}
+    sides: dict[str, list[Sample]] = {side: [known[n] for n in getattr(split, side) if n in known] for side in SUBSETS}
     disjoint = split.protocol == "session-disjoint"
     faults = []
     others = [

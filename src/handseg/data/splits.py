@@ -163,10 +163,16 @@ def make_split(
         seed,
         folds,
         fold,
-        *(tuple(sorted(name for g in side for name in g)) for side in (train, val, test)),
+        train=_names(train),
+        val=_names(val),
+        test=_names(test),
         group_by=group_by,
         contents={sample.name: found.file for sample, found in zip(samples, prints)},
     )
+
+
+def _names(groups: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(sorted(name for group in groups for name in group))
 
 
 def _joined(groups: Sequence[str], prints: Sequence[Fingerprint], protocol: Protocol) -> list[str]:

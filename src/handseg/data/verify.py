@@ -108,11 +108,11 @@ def _mask_facts(path: Path, sample: Sample, size: tuple[int, int] | None, faults
     faults += _size_faults(path, "mask", label, sample, size)
     mask = np.where(label > 0, 255, 0).astype(np.uint8)
     values = int(np.count_nonzero(np.bincount(label.ravel(), minlength=256)))
+    inverted = values <= MANY_VALUES and looks_inverted(mask)
     if values > MANY_VALUES:
         message = f"{values} different values in a mask that should have two; masks must be lossless (PNG), never JPEG"
         faults.append(Fault("error", "values", path, message))
-    inverted = looks_inverted(mask)
-    if not inverted:
+    elif not inverted:
         faults += _area_faults(sample, mask, path)
     return LabelFacts(tuple(faults), float(np.mean(mask > 0)), int(label.max()), inverted, _digest(mask))
 
@@ -198,4 +198,4 @@ def _loaded(load: Callable[[], T], path: Path, faults: list[Fault]) -> T | None:
 
 
 def _digest(mask: np.ndarray) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(mask), digest_size=16).digest()
+    return hashlib.blake2b(np.ascontiguousarray(mask).data, digest_size=16).digest()
