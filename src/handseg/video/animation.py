@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
+from typing import Any, BinaryIO
 
-import numpy as np
 from PIL import Image, features
 
-from handseg.errors import DamagedVideoError, HandsegError, VideoError
-from handseg.image import MAX_PIXELS, load_image
+from handseg.errors import DamagedVideoError, VideoError
+from handseg.image import load_image
 from handseg.video.frame import SQUARE, VideoFrame
 
 PAGE = 1.0  # seconds of a page that has no duration: too far apart to be smoothed over
 SHORTEST, INSTEAD = 0.01, 0.1  # seconds; browsers show a picture of up to the first for the second
 MOST_SKIPPED = 100  # pages in a row that are no pictures of their own; more are a trap
+MOST_READS = 200_000  # of a file to see whether it has a second picture
 NEW_SUBFILE, OLD_SUBFILE = 254, 255  # TIFF tags
 
 
@@ -30,11 +30,14 @@ def is_animated(path: str | os.PathLike[str]) -> bool:
     Reads headers only, and never raises an error: what isn't there, isn't such a picture or is damaged isn't animated.
     A TIFF's thumbnails, overviews and masks are no pictures of their own.
     """
+    if not Path(path).is_file():  # of a pipe or a device there might be no end
+        return False
     try:
-        kind = _kind(path)
-        if kind is None:
-            return False
-        with _quiet(), Image.open(path, formats=[kind]) as image:
+        with open(path, "rb") as file:
+            kind = _kind(file)
+            if kind is None:
+                return False
+            image = _open(_Rationed(file), kind)
             return sum(1 for _ in islice(_seek_each(image), 2)) == 2
     except Exception:  # PIL's readers raise nearly anything on damaged data
         return False
@@ -54,22 +57,31 @@ class AnimationReader:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.notes: list[str] = []
-        kind = _kind(path)
-        if kind is None:
-            raise VideoError(f"{path}: not an animated picture; name a GIF, WebP, PNG, AVIF or TIFF")
         self._damage = ""
+        if not self.path.is_file():
+            raise VideoError(f"{path}: no such file")
+        self._file = self.path.open("rb")
         try:
-            with _quiet():
-                self._image = Image.open(path, formats=[kind])
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        kind = _kind(self._file)
+        if kind is None:
+            raise VideoError(f"{self.path}: not an animated picture; name a GIF, WebP, PNG, AVIF or TIFF")
+        try:
+            self._image = _open(self._file, kind)
         except Exception as error:
-            raise VideoError(f"{path}: can't be opened ({_reason(error)}); copy it anew") from error
+            raise VideoError(f"{self.path}: can't be opened ({_reason(error)}); copy it anew") from error
         self._decoded = self._decode()
         self._first = next(self._decoded, None)
         if self._first is None:
-            self.close()
-            raise VideoError(f"{path}: no picture of it can be decoded ({self._damage or 'none in it'}); copy it anew")
+            why = self._damage or "there is none"
+            raise VideoError(f"{self.path}: no picture of it can be decoded ({why}); copy it anew")
         self.height, self.width = self._first[0].image.shape[:2]
-        self.rate = Fraction(1 / self._first[1]).limit_denominator(1000)
+        self.rate = Fraction(min(max(1 / self._first[1], 1.0), 1000.0)).limit_denominator(1000)
 
     def __iter__(self) -> Iterator[VideoFrame]:
         current, last = self._first, None
@@ -83,7 +95,7 @@ class AnimationReader:
             )
 
     def close(self) -> None:
-        self._image.close()
+        self._file.close()
 
     def __enter__(self) -> AnimationReader:
         return self
@@ -102,7 +114,7 @@ class AnimationReader:
             try:
                 if next(numbers, None) is None:
                     return
-                image = self._load()
+                image = load_image(self._image)
             except Exception as error:
                 self._damage = _reason(error)
                 return
@@ -110,16 +122,32 @@ class AnimationReader:
             yield VideoFrame(index, time, image), duration
             index, time = index + 1, time + duration
 
-    def _load(self) -> np.ndarray:
-        if self._image.width * self._image.height > MAX_PIXELS:
-            raise HandsegError(f"more than {MAX_PIXELS // 1_000_000} megapixels")
-        return load_image(self._image)
+
+class _Rationed:
+    """A file that may be read only so often: PIL walks through a header's parts, of which there can be millions."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._reads = MOST_READS
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        self._reads -= 1
+        if self._reads < 0:
+            raise OSError("made of too many parts")
+        return self._file.read(size)
 
 
-def _kind(path: str | os.PathLike[str]) -> str | None:
-    """PIL's name of the format, where the file begins as one that can be animated."""
-    with open(path, "rb") as file:
-        head = file.read(64)
+def _open(file: Any, kind: str) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of damage, which is said as an error, and of size
+        return Image.open(file, formats=[kind])
+
+
+def _kind(file: BinaryIO) -> str | None:
+    """PIL's name of the format, where the file begins as one that can be animated; the file is back at its start."""
+    head = file.read(64)
+    file.seek(0)
     if head.startswith((b"GIF87a", b"GIF89a")):
         return "GIF"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -162,11 +190,3 @@ def _duration(image: Image.Image) -> float:
 
 def _reason(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without PIL's warnings: of damage, which is said as an error, and of size, which has a limit of our own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -32,8 +32,18 @@ def from_display_matrix(matrix: bytes) -> Orientation:
     if len(matrix) != 36:
         return Orientation()
     a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(float)
+    return _nearest(a, b, c, d)
+
+
+def from_rotation(degrees: float) -> Orientation:
+    """The orientation nearest to a turn against the clock."""
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return _nearest(cosine, -sine, sine, cosine)
+
+
+def _nearest(a: float, b: float, c: float, d: float) -> Orientation:
     if a * d == b * c:
         return Orientation()
     if abs(a) + abs(d) >= abs(b) + abs(c):
-        return Orientation(False, a < 0, d < 0)
-    return Orientation(True, c < 0, b < 0)
+        return Orientation(False, bool(a < 0), bool(d < 0))
+    return Orientation(True, bool(c < 0), bool(b < 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from handseg.errors import DamagedVideoError, MissingExtraError, VideoError
 from handseg.video.animation import AnimationReader, is_animated
 from handseg.video.colour import ToRgb
 from handseg.video.frame import SQUARE, VideoFrame
-from handseg.video.orientation import Orientation, from_display_matrix
+from handseg.video.orientation import Orientation, from_display_matrix, from_rotation
 
 try:
     import av
@@ -152,11 +153,11 @@ class VideoReader:
                 packet = next(packets, None)
             except FFmpegError as error:
                 self._note_damage(_reason(error))
-                return
+                packet = None
+            except IndexError:  # PyAV's at the end of a file whose streams aren't all named at its beginning, as FLV
+                packet = None
             if packet is None:
-                if was_cut:
-                    self._note_damage("cut off in the middle of a frame")
-                return
+                break
             at = packet.pts if packet.pts is not None else packet.dts
             if at is not None:
                 self._reached = max(self._reached, float((at + (packet.duration or 0)) * packet.time_base))
@@ -171,6 +172,10 @@ class VideoReader:
             except FFmpegError as error:
                 place = "" if at is None else f" at {float(at * packet.time_base - self.start):.2f} s"
                 self._note_damage(_reason(error) + place)
+        if was_cut:
+            self._note_damage("cut off in the middle of a frame")
+        with suppress(EOFError, FFmpegError):  # what the decoder still holds, where the end came without a word
+            yield from self._stream.decode(None)
 
     def _note_damage(self, what: str) -> None:
         self._damage = self._damage or what
@@ -192,10 +197,11 @@ class VideoReader:
 
 
 def _orientation(frame: Any) -> Orientation:
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            return from_display_matrix(bytes(data))
-    return Orientation()
+    try:
+        found = (bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX")
+        return from_display_matrix(next(found, b""))
+    except ValueError:  # beside data of a kind that PyAV doesn't know, EXIF for one, it shows none at all
+        return from_rotation(getattr(frame, "rotation", 0))
 
 
 def _usable(aspect: Fraction | None, *, inverse: bool) -> Fraction:

@@ -133,6 +133,8 @@ class Sound:
     def _demuxed(self, stream: Any) -> Iterator[Any]:
         try:
             yield from self._source.demux(stream)
+        except IndexError:  # PyAV's at the end of a file whose streams aren't all named at its beginning, as FLV
+            return
         except FFmpegError as error:  # a damaged file
             self._give_up(error)
 
