@@ -131,7 +131,10 @@ class VideoReader:
         frame: Any
         for index, frame in enumerate(self._pictures()):
             # A stream without time stamps (raw H.264, some AVI) runs at its rate.
-            time = frame.pts * frame.time_base if frame.pts is not None else (time + 1 / rate if index else time)
+            if frame.pts is not None:
+                time = frame.pts * (frame.time_base or self._stream.time_base)
+            elif index:
+                time += 1 / rate
             if index == 0:
                 self.start, coded_aspect = time, context.sample_aspect_ratio
             if frame.is_corrupt:
@@ -161,7 +164,7 @@ class VideoReader:
             at = packet.pts if packet.pts is not None else packet.dts
             if at is not None:
                 self._reached = max(self._reached, float((at + (packet.duration or 0)) * packet.time_base))
-            if packet.stream_index != self._stream.index:
+            if packet.stream.index != self._stream.index:  # `stream_index` of the last, empty packets is always 0
                 continue
             # In a transport stream joined of others that alone means nothing: each piece begins with such a packet.
             was_cut = packet.is_corrupt or (was_cut and not packet.size)
