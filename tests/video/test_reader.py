@@ -200,3 +200,35 @@ def test_raw_motion_jpeg_with_exif(tmp_path: Path) -> None:
     frames = read(path)
     assert len(frames) == 5
     assert np.abs(frames[4].image.astype(int) - np.rot90(square(4), -1)).mean() < 8
+
+
+def test_interlaced_frames_have_no_comb(tmp_path: Path) -> None:
+    """A bar that moves by its half from field to field."""
+
+    def field(number: int) -> np.ndarray:
+        image = np.full((96, 128, 3), 40, np.uint8)
+        image[20:80, 8 * number + 8 : 8 * number + 24] = 240
+        return image
+
+    def woven(index: int) -> np.ndarray:
+        image = field(2 * index)
+        image[1::2] = field(2 * index + 1)[1::2]
+        return image
+
+    def setup(stream) -> None:
+        stream.codec_context.flags |= 1 << 18 | 1 << 29  # interlaced blocks and motion
+        stream.codec_context.colorspace = 1
+        stream.options = {"qscale": "2"}
+
+    path = make_clip(
+        tmp_path / "a.ts", 6, codec="mpeg2video", setup=setup, picture=woven, colours={"dst_colorspace": 1}
+    )
+    with av.open(str(path)) as container:
+        assert all(f.interlaced_frame for f in container.decode(video=0))
+    frames = read(path)
+    assert [f.time for f in frames] == pytest.approx([i / 25 for i in range(6)], abs=1e-3)
+    for frame in frames[1:5]:
+        image = frame.image.astype(int)
+        assert np.abs(np.diff(image[30:70], axis=0)).mean() < 2
+        moments = [field(2 * frame.index + i) for i in range(2)]
+        assert min(np.abs(image - moment)[30:70].mean() for moment in moments) < 2

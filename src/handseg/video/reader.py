@@ -12,6 +12,7 @@ from typing import Any
 from handseg.errors import DamagedVideoError, MissingExtraError, VideoError
 from handseg.video.animation import AnimationReader, is_animated
 from handseg.video.colour import ToRgb
+from handseg.video.deinterlace import deinterlaced
 from handseg.video.frame import SQUARE, VideoFrame
 from handseg.video.orientation import Orientation, from_display_matrix, from_rotation
 
@@ -35,7 +36,8 @@ class VideoReader:
     """The frames of the main video stream of a file, whatever its container, codec and frame rate.
 
     Rotation and mirroring by metadata are applied; colours become sRGB, 8 bits a channel, by the matrix, range and
-    transfer that the file names (untagged: BT.709 for HD, BT.601 below), HDR tone-mapped. Times count from the first
+    transfer that the file names (untagged: BT.709 for HD, BT.601 below), HDR tone-mapped. Interlaced frames are
+    deinterlaced, one for one. Times count from the first
     frame. A cover picture in a sound file is no video. Iterate it once.
 
     height, width: of the first upright frame, in pixels. pixel_aspect: width of its pixels by their height. rate:
@@ -129,7 +131,7 @@ class VideoReader:
         to_rgb, context = ToRgb(), self._stream.codec_context
         time = Fraction(0)
         frame: Any
-        for index, frame in enumerate(self._pictures()):
+        for index, frame in enumerate(deinterlaced(self._pictures())):
             # A stream without time stamps (raw H.264, some AVI) runs at its rate.
             if frame.pts is not None:
                 time = frame.pts * (frame.time_base or self._stream.time_base)
