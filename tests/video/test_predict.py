@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -155,7 +156,10 @@ def test_files_that_are_odd_or_cut_beside_one_that_is_whole(tmp_path: Path) -> N
             ("resize_midway", "resize.ts"),
         )
     )
-    clip = hand_clip(tmp_path / "clip.mp4", 3)
+    wide = Fraction(16, 11)
+    clip = make_clip(
+        tmp_path / "clip.mp4", 3, setup=lambda stream: setattr(stream.codec_context, "sample_aspect_ratio", wide)
+    )
     out = tmp_path / "out"
     result = handseg(
         "predict", cut, silent, sizes, clip, "-o", out, "-m", "nano", "--no-smooth", "--save", "overlay,json"
@@ -169,6 +173,7 @@ def test_files_that_are_odd_or_cut_beside_one_that_is_whole(tmp_path: Path) -> N
     assert "resize_overlay.mp4: letterboxed" in result.stderr
     for name, frames in (("truncfrag", 27), ("apac", 25), ("resize", 24), ("clip", 3)):
         with VideoReader(out / f"{name}_overlay.mp4") as reader:
+            assert reader.pixel_aspect == (wide if name == "clip" else 1)
             assert len(list(reader)) == frames
         assert len((out / f"{name}.jsonl").read_text().splitlines()) == frames
     lines = [json.loads(line) for line in (out / "resize.jsonl").read_text().splitlines()]

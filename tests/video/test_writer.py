@@ -119,8 +119,8 @@ def test_a_frame_of_another_size_is_letterboxed_and_said(tmp_path: Path) -> None
 
 def test_a_frame_of_another_pixel_aspect_is_letterboxed(tmp_path: Path) -> None:
     white = np.full((96, 128, 3), 255, np.uint8)
-    with VideoWriter(tmp_path / "a.mp4", RATE, pixel_aspect=Fraction(2)) as writer:
-        writer.write(square(0), 0)
+    with VideoWriter(tmp_path / "a.mp4", RATE) as writer:
+        writer.write(square(0), 0, Fraction(2))
         writer.write(white, 0.04, Fraction(1))
     with VideoReader(tmp_path / "a.mp4") as reader:
         assert reader.pixel_aspect == 2
@@ -134,8 +134,8 @@ def test_pixels_keep_their_shape_or_the_picture_its(tmp_path: Path, aspect: Frac
     """WebM can't say what shape its pixels have, as PyAV writes it; there the picture is stretched."""
     rgba = np.dstack([square(0), square(0)[..., :1]])
     for name, kind, image in (("a.mp4", "video", square(0)), ("a.mov", "prores", rgba), ("a.webm", "alpha", rgba)):
-        with VideoWriter(tmp_path / name, RATE, kind=kind, pixel_aspect=aspect) as writer:
-            writer.write(image, 0)
+        with VideoWriter(tmp_path / name, RATE, kind=kind) as writer:
+            writer.write(image, 0, aspect)
         with VideoReader(tmp_path / name) as reader:
             assert reader.pixel_aspect == (1 if kind == "alpha" else aspect)
             assert (reader.height, reader.width) == (size if kind == "alpha" else (96, 128))

@@ -121,7 +121,5 @@ def _output(kind: str, path: Path, reader: VideoReader | AnimationReader) -> Out
     if kind in SEQUENCES:
         return Sequence(path, PICTURES[SEQUENCES[kind]])
     sound = reader.path if reader.has_audio and kind not in SILENT else None
-    writer = VideoWriter(
-        path, reader.rate, kind=ALPHA.get(kind, "video"), sound=sound, pixel_aspect=reader.pixel_aspect
-    )
+    writer = VideoWriter(path, reader.rate, kind=ALPHA.get(kind, "video"), sound=sound)
     return Picture(writer, PICTURES[kind.partition("-")[0]])

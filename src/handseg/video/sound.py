@@ -57,7 +57,7 @@ class Sound:
         """Mux the sound up to a time in seconds; None: all of it."""
         while True:
             if self._waiting is None:
-                self._waiting = next(self._packets, None)
+                self._waiting = self._next()
             if self._waiting is None:
                 return
             self._reached = float(self._waiting.dts * self._waiting.time_base)
@@ -68,6 +68,14 @@ class Sound:
 
     def close(self) -> None:
         self._source.close()
+
+    def _next(self) -> Any:
+        """The next packet, or None after the last, also where sound can't be mixed or encoded further."""
+        try:
+            return next(self._packets, None)
+        except FFmpegError as error:
+            self._give_up(error)
+            return None
 
     def _take(self, stream: Any) -> Iterator[Any]:
         if stream.codec_context.name in self._form.copied:

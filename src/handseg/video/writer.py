@@ -77,33 +77,25 @@ FORMATS: dict[Kind, Format] = {
 class VideoWriter:
     """Writes H.264 in MP4 (`video`), VP9 with alpha in WebM (`alpha`) or ProRes 4444 with alpha in MOV (`prores`).
 
-    path: its suffix must be the kind's. rate: frames a second, about; each frame has its own time. pixel_aspect:
-    width of a pixel by its height; kept, or in WebM, which can't say it, the picture is stretched to square pixels.
-    sound: a video whose audio is taken along from its first picture on: copied where the container plays its codec,
-    else encoded anew. An odd height or width gains a row or column, as the formats want. Colours are BT.709, with the
+    path: its suffix must be the kind's. rate: frames a second, about; each frame has its own time. sound: a video
+    whose audio is taken along from its first picture on: copied where the container plays its codec, else encoded
+    anew. An odd height or width gains a row or column, as the formats want. Colours are BT.709, with the
     matrix of BT.601 below HD, and say so.
 
-    The first frame is at 0, the others, and the sound, as much later as they are. A frame of another size than the
-    first is letterboxed into it. notes: that this was done, and what of the sound couldn't be taken along.
+    The first frame is at 0, the others, and the sound, as much later as they are. Its pixel aspect is kept; in WebM,
+    which can't say it, pictures are stretched to square pixels. A frame of another shape than the first is
+    letterboxed. notes: that this was done, and what of the sound couldn't be taken along.
 
     The file has the name `<name>.partial<suffix>` until `close`; closed early, by `close(whole=False)` or by an
     exception in a `with` block, it keeps that name and plays up to there.
     Raises VideoError when it can't be written.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        rate: Fraction,
-        *,
-        kind: Kind = "video",
-        sound: Path | None = None,
-        pixel_aspect: Fraction = SQUARE,
-    ) -> None:
+    def __init__(self, path: Path, rate: Fraction, *, kind: Kind = "video", sound: Path | None = None) -> None:
         self._format = FORMATS[kind]
         if path.suffix != self._format.suffix:
             raise VideoError(f"{path}: {kind} is written as {self._format.suffix}")
-        self.path, self.kind, self.rate, self.pixel_aspect = path, kind, rate, pixel_aspect
+        self.path, self.kind, self.rate = path, kind, rate
         self.partial = path.with_name(f"{path.stem}.partial{path.suffix}")
         self.notes: list[str] = []
         self._sound_path = sound
@@ -112,16 +104,15 @@ class VideoWriter:
         self._is_letterboxed = False
         self._last = -1
 
-    def write(self, image: np.ndarray, time: float, pixel_aspect: Fraction | None = None) -> None:
+    def write(self, image: np.ndarray, time: float, pixel_aspect: Fraction = SQUARE) -> None:
         """Append a frame: RGB uint8 H×W×3, or RGBA H×W×4 for kinds with alpha; time in seconds, increasing.
 
-        pixel_aspect: the frame's, where it isn't the video's.
+        pixel_aspect: width of its pixels by their height, as `VideoFrame` has it.
         """
-        aspect = self.pixel_aspect if pixel_aspect is None else pixel_aspect
         try:
             if self._container is None:
-                self._open(image, aspect, time)
-            frame = self._from_rgb(self._fitted(image, aspect, time))
+                self._open(image, pixel_aspect, time)
+            frame = self._from_rgb(self._fitted(image, pixel_aspect, time))
             self._last = max(self._last + 1, round((time - self._start) / TIME_BASE))
             frame.pts, frame.time_base = self._last, TIME_BASE
             self._container.mux(self._video.encode(frame))
