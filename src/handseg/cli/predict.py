@@ -36,16 +36,20 @@ OUTPUTS = {
     "labelme": "_labelme.json",
     "coco": "",  # one file for all
 }
+OF_VIDEOS_ALONE = ("cutout-prores", "cutout-png")
 COCO_FILE = "annotations.json"
 VIDEO_SUFFIXES = frozenset(
-    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv"]
+    [
+        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv", ".flv", ".3gp"),
+        *(".ogv", ".mjpeg", ".mjpg"),
+    ]
 )
 
 
 def parse_outputs(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
     kinds = tuple(dict.fromkeys(k.strip() for k in value.split(",")))
-    if unknown := [k for k in kinds if k not in OUTPUTS]:
-        raise click.BadParameter(f"{unknown[0]!r}; choose from {', '.join(OUTPUTS)}")
+    if unknown := [k for k in kinds if k not in (*OUTPUTS, *OF_VIDEOS_ALONE)]:
+        raise click.BadParameter(f"{unknown[0]!r}; choose from {', '.join((*OUTPUTS, *OF_VIDEOS_ALONE))}")
     return kinds
 
 
@@ -57,7 +61,7 @@ def parse_outputs(_ctx: click.Context, _param: click.Parameter, value: str) -> t
     default="mask",
     show_default=True,
     callback=parse_outputs,
-    help=f"What to write, of {', '.join(OUTPUTS)}; separated by commas.",
+    help=f"What to write, of {', '.join((*OUTPUTS, *OF_VIDEOS_ALONE))}; separated by commas.",
 )
 @click.option("--overwrite", is_flag=True, help="Write again what is there already.")
 @click.option(
@@ -215,11 +219,15 @@ def plan(inputs: Sequence[Path], output: Path) -> tuple[list[tuple[Path, Path]],
 
 
 def is_video(source: Path) -> bool:
-    """By its suffix; a file with an unknown one (.ts, or none) is looked into. An image named .mp4 is an image."""
+    """By its suffix; a file with an unknown one (.ts, or none) is looked into. An image named .mp4 is an image, an
+    animated picture is a video."""
     from handseg.image import IMAGE_SUFFIXES
     from handseg.image_file import is_image
+    from handseg.video.animation import is_animated
 
     suffix = source.suffix.lower()
+    if is_animated(source):
+        return True
     return suffix not in IMAGE_SUFFIXES and not is_image(source) and (suffix in VIDEO_SUFFIXES or _holds_video(source))
 
 
@@ -240,15 +248,16 @@ def write_video(
     import shutil
 
     from handseg.video.predict import OUTPUTS as VIDEO_OUTPUTS
-    from handseg.video.predict import is_done, segment_video
+    from handseg.video.predict import SEQUENCES, is_done, segment_video
 
     if unknown := [kind for kind in save if kind not in VIDEO_OUTPUTS]:
         raise VideoError(f"{source}: no {unknown[0]} of a video; choose from {', '.join(VIDEO_OUTPUTS)}")
     targets = {kind: stem.with_name(stem.name + VIDEO_OUTPUTS[kind]) for kind in save}
     if not overwrite and is_done(targets):
         return False
-    if overwrite and "mask" in targets:
-        shutil.rmtree(targets["mask"], ignore_errors=True)
+    for kind in SEQUENCES:
+        if overwrite and kind in targets:
+            shutil.rmtree(targets[kind], ignore_errors=True)
 
     def progress(frames: Any, count: int | None) -> Any:
         start = time.monotonic()
@@ -262,7 +271,10 @@ def write_video(
         ) as bar:
             yield from bar
 
-    segment_video(segmenter, source, targets, smooth=smooth, progress=progress)
+    def note(text: str) -> None:
+        click.echo(f"note: {text}", err=True)
+
+    segment_video(segmenter, source, targets, smooth=smooth, progress=progress, note=note)
     return True
 
 
@@ -276,6 +288,8 @@ def write(
     from handseg import draw, formats
     from handseg.image import load_image, save_indexed_png, save_png, write_atomically
 
+    if unknown := [kind for kind in save if kind in OF_VIDEOS_ALONE]:
+        raise ImageError(f"{source}: no {unknown[0]} of an image; cutout is its PNG with alpha")
     targets = {kind: stem.with_name(stem.name + OUTPUTS[kind]) for kind in save if kind != "coco"}
     if not overwrite and all(path.exists() for path in targets.values()) and in_coco:
         return None

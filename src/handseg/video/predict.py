@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import asdict, replace
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Protocol
 
 import numpy as np
 
 from handseg import draw
 from handseg.errors import DamagedVideoError, VideoError
-from handseg.image import save_png, write_atomically
 from handseg.parallel import ahead, in_order
 from handseg.result import HandMask
 from handseg.segmenter import Segmenter
-from handseg.tracks import Tracker
-from handseg.video.reader import VideoFrame, VideoReader
+from handseg.video.animation import AnimationReader
+from handseg.video.frame import VideoFrame
+from handseg.video.outputs import INDEX, Draw, Lines, Output, Picture, Sequence
+from handseg.video.reader import VideoReader, open_video
 from handseg.video.smooth import Smoother
 from handseg.video.writer import Kind, VideoWriter
 
@@ -29,116 +25,31 @@ OUTPUTS = {
     "mask": "",  # a folder
     "overlay": "_overlay.mp4",
     "cutout": "_cutout.webm",
+    "cutout-prores": "_cutout.mov",
+    "cutout-png": "_cutout",  # a folder
     "matte": "_matte.mp4",
     "heatmap": "_heatmap.mp4",
     "blur": "_blur.mp4",
     "json": ".jsonl",
 }
-INDEX = "frames.json"
 AHEAD = 3  # frames decoded before they are needed
 WARM_UP = 20  # frames that a resumed sequence is smoothed over before its first new mask
-
-
-class Output(Protocol):
-    """One thing that is written of a video; a context manager that keeps what it has when it is left early."""
-
-    def write(self, frame: VideoFrame, result: HandMask) -> None: ...
-
-    def __enter__(self) -> Output: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-
-class MaskSequence:
-    """`000000.png` … in a folder, exact masks; and, once all are there, `frames.json` with the time of each."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.done = 0
-        while (folder / f"{self.done:06d}.png").exists():
-            self.done += 1
-        self._times: list[float] = []
-
-    def skip(self, frame: VideoFrame) -> None:
-        self._times.append(frame.time)
-
-    def write(self, frame: VideoFrame, result: HandMask) -> None:
-        self._times.append(frame.time)
-        if frame.index >= self.done:
-            save_png(self.folder / f"{frame.index:06d}.png", result.mask)
-
-    def __enter__(self) -> MaskSequence:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            index = {"frames": len(self._times), "seconds": [round(t, 6) for t in self._times]}
-            write_atomically(self.folder / INDEX, lambda file: file.write(json.dumps(index).encode()))
-
-
-class Picture:
-    """A video of something drawn from each frame and its result."""
-
-    def __init__(
-        self,
-        path: Path,
-        rate: Fraction,
-        picture: Callable[[np.ndarray, HandMask], np.ndarray],
-        kind: Kind = "video",
-        sound: Path | None = None,
-    ) -> None:
-        self._writer = VideoWriter(path, rate, kind=kind, sound=sound)
-        self._picture = picture
-
-    def write(self, frame: VideoFrame, result: HandMask) -> None:
-        self._writer.write(self._picture(frame.image, result), frame.time)
-
-    def __enter__(self) -> Picture:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._writer.__exit__(kind, error, trace)
-
-
-class Lines:
-    """JSON, a line a frame: its index, its time in seconds, and its hands, each with the id of its track."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._tracker = Tracker()
-        self.partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-        self._file: IO[str] | None = None
-
-    def write(self, frame: VideoFrame, result: HandMask) -> None:
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.partial.open("w", encoding="utf-8", buffering=1)  # for who follows it
-        tracks = self._tracker(result.hands, frame.time)
-        hands = [{"track": track.id, **asdict(track.hand)} for track in tracks]
-        record = {"frame": frame.index, "seconds": round(frame.time, 6), "hands": hands}
-        self._file.write(json.dumps(record) + "\n")
-
-    def __enter__(self) -> Lines:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is not None:
-            self._file.close()
-            if error is None:
-                os.replace(self.partial, self.path)
+PICTURES: dict[str, Draw] = {
+    "mask": lambda _, result: result.mask,
+    "overlay": lambda image, result: draw.overlay(image, result.mask),
+    "cutout": lambda image, result: draw.cutout(image, result.mask),
+    "matte": lambda _, result: np.repeat(result.matte[..., None], 3, axis=2),
+    "heatmap": lambda image, result: draw.heatmap(image, result.probability),
+    "blur": lambda image, result: draw.blur_background(image, result.matte),
+}
+SEQUENCES = {"mask": "mask", "cutout-png": "cutout"}  # kinds that are folders, and what their files show
+ALPHA: dict[str, Kind] = {"cutout": "alpha", "cutout-prores": "prores"}
+SILENT = ("matte", "heatmap")
 
 
 def is_done(targets: dict[str, Path]) -> bool:
     """Whether all outputs of a video are there, whole."""
-    return all((path / INDEX).exists() if kind == "mask" else path.exists() for kind, path in targets.items())
+    return all((path / INDEX if kind in SEQUENCES else path).exists() for kind, path in targets.items())
 
 
 def segment_video(
@@ -148,27 +59,23 @@ def segment_video(
     *,
     smooth: bool = True,
     progress: Callable[[Iterable[VideoFrame], int | None], Iterable[VideoFrame]] = lambda frames, _: frames,
+    note: Callable[[str], object] = lambda _: None,
 ) -> int:
-    """Write what is asked for of a video; returns the number of its frames.
+    """Write what is asked for of a video or an animated picture; returns the number of its frames.
 
-    targets: kind of output (see OUTPUTS) → path. progress: wraps the frames, whose number may be known.
+    targets: kind of output (see OUTPUTS) → path. progress: wraps the frames, whose number may be known. note: is told,
+    at the end and in a line each, what was left out or changed though nothing failed, as a sound that can't be decoded.
     Masks that an earlier, interrupted call has written are kept, if masks are all that is asked for; the other
     outputs have `.partial` in their names until they are whole.
     Raises VideoError when the video can't be opened, and DamagedVideoError after writing what could be decoded.
     """
-    with VideoReader(source) as reader:
+    with open_video(source) as reader:
         if any(path.resolve() == source.resolve() for path in targets.values()):
             raise VideoError(f"{source}: its own output would replace it; choose another output folder")
-        outputs: dict[str, Output] = {}
-        sequence = MaskSequence(targets["mask"]) if "mask" in targets else None
-        for kind, path in targets.items():
-            if kind == "mask" and sequence is not None:
-                outputs[kind] = sequence
-            elif kind == "json":
-                outputs[kind] = Lines(path)
-            else:
-                outputs[kind] = _picture(kind, path, reader.rate, source)
-        first = sequence.done if sequence is not None and len(outputs) == 1 else 0
+        outputs = {kind: _output(kind, path, reader) for kind, path in targets.items()}
+        only = next(iter(outputs.values())) if len(outputs) == 1 else None
+        sequence = only if isinstance(only, Sequence) else None
+        first = sequence.done if sequence is not None else 0
         smoother = Smoother() if smooth else None
         damage: DamagedVideoError | None = None
         count = 0
@@ -200,18 +107,19 @@ def segment_video(
             with closing(in_order(write, segmented(), 1)) as under_way:
                 for _, written in under_way:
                     written.result()
+        notes = reader.notes + [n for o in outputs.values() if isinstance(o, Picture) for n in o.writer.notes]
+        for text in dict.fromkeys(notes):  # several outputs may lack the same sound
+            note(text)
         if damage is not None:
             raise damage
     return count
 
 
-def _picture(kind: str, path: Path, rate: Fraction, source: Path) -> Picture:
-    if kind == "cutout":
-        return Picture(path, rate, lambda image, result: draw.cutout(image, result.mask), "alpha", sound=source)
-    if kind == "matte":
-        return Picture(path, rate, lambda _, result: np.repeat(result.matte[..., None], 3, axis=2))
-    if kind == "heatmap":
-        return Picture(path, rate, lambda image, result: draw.heatmap(image, result.probability))
-    if kind == "blur":
-        return Picture(path, rate, lambda image, result: draw.blur_background(image, result.matte), sound=source)
-    return Picture(path, rate, lambda image, result: draw.overlay(image, result.mask), sound=source)
+def _output(kind: str, path: Path, reader: VideoReader | AnimationReader) -> Output:
+    if kind == "json":
+        return Lines(path)
+    if kind in SEQUENCES:
+        return Sequence(path, PICTURES[SEQUENCES[kind]])
+    sound = reader.path if reader.has_audio and kind not in SILENT else None
+    writer = VideoWriter(path, reader.rate, kind=ALPHA.get(kind, "video"), sound=sound)
+    return Picture(writer, PICTURES[kind.partition("-")[0]])
