@@ -19,7 +19,8 @@ TO_BT709 = {
     12: [[1.224940, -0.224940, 0.0], [-0.042057, 1.042057, 0.0], [-0.019638, -0.078636, 1.098274]],  # Display P3
 }
 STRIP = 1 << 18  # pixels at a time, which keeps memory small
-LEVELS = np.arange(65536, dtype=np.float64) / 65535
+LEVELS = np.arange(65536) / 65535
+LOST = 0.49 / 255  # of a signal, on average, on FFmpeg's way to 16 bits
 
 
 def has_other_gamut(primaries: int) -> bool:
@@ -34,12 +35,13 @@ class ToSdr:
         self.key = transfer, primaries
         self._is_hlg = transfer == HLG
         self._matrix = np.array(TO_BT709[primaries], np.float32).T
+        signal = np.minimum(LEVELS + LOST, 1)
         if transfer == PQ:
-            linear, encoded = pq_to_light(LEVELS) / WHITE, srgb(LEVELS)
+            linear, encoded = pq_to_light(signal) / WHITE, srgb(LEVELS)
         elif transfer == HLG:
-            linear, encoded = hlg_to_scene(LEVELS), srgb(LEVELS)
+            linear, encoded = hlg_to_scene(signal), srgb(LEVELS)
         else:  # only the colours change, not the tones
-            linear, encoded = LEVELS**2.4, LEVELS ** (1 / 2.4)
+            linear, encoded = signal**2.4, LEVELS ** (1 / 2.4)
         self._linear = linear.astype(np.float32)
         self._encoded = (encoded * 255).round().astype(np.uint8)
 
