@@ -74,7 +74,9 @@ def blog_net(**options) -> BlogNet:
     handle = net.final_conv.register_forward_hook(lambda _, __, output: logits.append(output))
     blog_predict(net.eval(), picture())
     handle.remove()
-    net.final_conv.bias.data -= logits[0].median()
+    scale = 2 / logits[0].std()
+    net.final_conv.weight.data *= scale
+    net.final_conv.bias.data = (net.final_conv.bias.data - logits[0].median()) * scale
     return net
 
 

@@ -60,8 +60,9 @@ def command(
 
     The file carries its model card. It is run on real images and compared with torch first, and written only
     if they agree within 1e-4. A .pt file runs in handseg, and in code that loads it with torch.jit.load: it takes
-    float RGB (N, 3, H, W) in [0, 1] and returns the probability of hand, (N, 1, H, W). With --int8 RUN may also be an .onnx file or a packaged model's name; the INT8 file is
-    written only if it finds hands as well as the float model, within --max-fall, on images it wasn't calibrated on.
+    float RGB (N, 3, H, W) in [0, 1] and returns the probability of hand, (N, 1, H, W). With --int8 RUN may also be an
+    .onnx file or a packaged model's name; the INT8 file is written only if it finds hands as well as the float model,
+    within --max-fall, on images it wasn't calibrated on.
     """
     if calibrate is None:
         if int8:

@@ -43,7 +43,7 @@ def open_engine(
 ) -> Engine:
     """Open a model by packaged name or path.
 
-    engine: one of ENGINES, whose values are the kinds of file they run. Default: by the kind of the file, onnxruntime for
+    engine: one of ENGINES, whose values are the kinds of file they run. Default: by the kind of file, onnxruntime for
     .onnx also where OpenVINO is installed, which isn't faster at the same precision (docs/results/speed.md).
     threads: of the engine; default: its own choice, all cores. device: cpu; with onnxruntime also cuda, coreml or
     directml where it was built with them; with torchscript also cuda.

@@ -40,7 +40,7 @@ def probability(values: np.ndarray, size: tuple[int, int], output: Output, model
     if not np.isfinite(values).all():
         raise ModelError(f"{model}: returns values that aren't finite; it is damaged, or overflows in half precision")
     low, high = float(values.min()), float(values.max())
-    within = -ROUNDING <= low and high <= 1 + ROUNDING
+    within = low >= -ROUNDING and high <= 1 + ROUNDING
     if output == "probability":
         if not within:
             raise ModelError(

@@ -92,8 +92,8 @@ class TorchScriptEngine:
         except RuntimeError as error:
             reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
             raise ModelError(
-                f"{self.model}: fails on an input of {shape} ({reason}); it must take float RGB in [0, 1] of any batch, "
-                "or give the input_size that it was made for"
+                f"{self.model}: fails on an input of {shape} ({reason}); "
+                "it must take float RGB in [0, 1], of the input_size that is given"
             ) from error
         if not isinstance(values, self._torch.Tensor):
             raise ModelError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -60,17 +59,17 @@ def read_weights(path: Path) -> Weights:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # nearly anything, on a file that isn't its own
         raise ModelError(
-            f"{path}: holds Python objects besides weights, as a whole network that was pickled, or is damaged; handseg "
-            f"runs no code of a file: save network.state_dict() alone, or, {WAY_OUT}"
+            f"{path}: holds Python objects besides weights, as a whole network that was pickled, or is damaged; "
+            f"handseg runs no code of a file: save network.state_dict() alone, or, {WAY_OUT}"
         ) from error
     if isinstance(content, Mapping) and "recipe" in (content.get("hyper_parameters") or ()):
         raise ModelError(f"{path}: the checkpoint of a handseg run; make a model of it with: handseg export {path}")
     weights = _unwrapped(content)
     if not weights:
         raise ModelError(f"{path}: holds no weights of a network; save network.state_dict(), or, {WAY_OUT}")
-    prefix = os.path.commonprefix(list(weights))
-    prefix = prefix[: prefix.rfind(".") + 1] if len(weights) > 1 else ""
-    return {name.removeprefix(prefix): value.float() for name, value in weights.items()}
+    while len(weights) > 1 and len({name.partition(".")[0] for name in weights}) == 1:  # of DataParallel, Lightning …
+        weights = {name.partition(".")[2]: value for name, value in weights.items()}
+    return {name: value.float() for name, value in weights.items()}
 
 
 def unet_of(weights: Weights, source: str | Path) -> UNet:
@@ -86,8 +85,8 @@ def unet_of(weights: Weights, source: str | Path) -> UNet:
             return net
     first, shape = next((name, tuple(value.shape)) for name, value in weights.items())
     raise ModelError(
-        f"{source}: holds weights without the network that they belong to (the first is {first}, {shape}), and it isn't "
-        f"a U-Net with one output channel that handseg knows; {WAY_OUT}"
+        f"{source}: holds weights without the network that they belong to (the first is {first}, {shape}), and it "
+        f"isn't a U-Net with one output channel that handseg knows; {WAY_OUT}"
     )
 
 
@@ -101,7 +100,7 @@ def _unwrapped(content: Any) -> Weights:
 
 
 def _layers(weights: Weights, naming: dict[str, str]) -> dict[str, list[list[Weights]]] | None:
-    """For each part of a U-Net its stages in order, for each its layers in order; None where a name is none of these."""
+    """For each part of a U-Net its stages in order, each its layers in order; None where a name is none of these."""
     found: dict[str, dict[int, dict[int, Weights]]] = {part: defaultdict(dict) for part in naming}
     for name, value in weights.items():
         if (match := LAYER.fullmatch(name)) is None:
@@ -159,7 +158,7 @@ def _built(layers: dict[str, list[list[Weights]]]) -> UNet | None:
 
 
 def _fill(conv: nn.Module, norm: nn.Module, values: Weights) -> None:
-    """A convolution without bias and its normalisation, which takes the bias, and is the identity where there is none."""
+    """A convolution without bias, and its normalisation: it takes the bias, and is the identity where there is none."""
     weight = values["weight"]
     conv.load_state_dict({"weight": weight})
     ones = torch.ones(len(weight))
