@@ -58,8 +58,11 @@ def state(folder: Path) -> dict:
 
 
 def assert_same(one: Path, other: Path) -> None:
-    """Bitwise: weights, optimizer, schedule."""
+    """Bitwise: weights, optimizer, schedule; and the best is the same."""
     first, second = state(one), state(other)
+    best, other_best = (torch.load(run / "best.ckpt", weights_only=True) for run in (one, other))
+    assert best["epoch"] == other_best["epoch"]
+    assert all(torch.equal(best["state_dict"][name], other_best["state_dict"][name]) for name in best["state_dict"])
     for key in ("state_dict", "current_model_state"):
         if key in first:
             assert all(torch.equal(first[key][name], second[key][name]) for name in first[key])

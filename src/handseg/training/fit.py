@@ -239,6 +239,8 @@ def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
     callbacks: list[pl.Callback] = [
         Guard(),
         Curves(folder),
+        # The best first, so that the last knows of it.
+        RunCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False),
         RunCheckpoint(
             folder,
             "last",
@@ -247,7 +249,6 @@ def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
             enable_version_counter=False,
             save_on_train_epoch_end=True,
         ),
-        RunCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False),
     ]
     if options.progress:
         callbacks.append(TQDMProgressBar(refresh_rate=5))

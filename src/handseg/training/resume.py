@@ -53,8 +53,9 @@ class Standing:
         return ""
 
     def check_state(self, module: HandModule) -> None:
-        """Raises TrainingError where the state isn't of that module: its weights, optimizer or schedule. The optimizer's
-        settings are part of its state, so that others wouldn't be heard.
+        """Raises TrainingError where the state isn't of that module: its weights, optimizer or schedule.
+
+        The optimizer's settings are part of its state, so that others wouldn't be heard.
         """
         content = torch.load(self.last, map_location="cpu", weights_only=True)
         settings = [replace(m.recipe.optimizer, clip=0.0) for m in (self.module, module)]

@@ -29,6 +29,11 @@ class WholeCheckpoints(TorchCheckpointIO):
 class RunCheckpoint(ModelCheckpoint):
     """Goes on comparing with the best of before also where the run's folder was moved or copied."""
 
+    @property
+    def state_key(self) -> str:
+        """Its base's, by which checkpoints of older versions know it."""
+        return super().state_key.replace(type(self).__name__, ModelCheckpoint.__name__, 1)
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         def here(path: str) -> str:
             return str(Path(self.dirpath or "") / Path(path).name) if path else path
