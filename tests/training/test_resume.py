@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -111,53 +110,36 @@ def test_a_run_cut_off_and_resumed_is_the_whole_run(sides, tmp_path: Path, name:
     assert_same(tmp_path / "whole", tmp_path / "halves")
 
 
-DDP = """
-import os, sys
-from pathlib import Path
-from handseg.data import read_dataset
-from handseg.training.callbacks import Guard
-from handseg.training.fit import FitOptions, fit
-from handseg.training.recipe import Recipe
+def train_as(rank: int, port: int, sides: tuple[list, list], folder: Path) -> None:
+    """One of two processes that were started from outside, as torchrun does."""
+    os.environ.update(LOCAL_RANK=str(rank), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    options = replace(OPTIONS, devices=2, workers=1)
+    recipe = changed(TINY, "run", epochs=2, batch_size=1)
 
-recipe, folder = Recipe.load(sys.argv[1]), Path(sys.argv[2])
-samples = read_dataset(sys.argv[3])
-options = FitOptions(accelerator="cpu", threads=1, progress=False, devices=2, workers=1)
-
-def crash(self, trainer, pl_module, batch, batch_idx):
-    if trainer.current_epoch == 1:
+    def crash() -> None:
         raise ZeroDivisionError
 
-fit(recipe, samples[:8], samples[8:], folder / "whole", options)
-Guard.on_train_batch_start = crash
-try:
-    fit(recipe, samples[:8], samples[8:], folder / "halves", options)
-except ZeroDivisionError:
-    del Guard.on_train_batch_start
-fit(recipe, samples[:8], samples[8:], folder / "halves", options, resume=True)
-"""
+    fit(recipe, *sides, folder / "whole", options)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(ZeroDivisionError):
+        stop(patch, 1, crash)
+        fit(recipe, *sides, folder / "halves", options)
+    fit(recipe, *sides, folder / "halves", options, resume=True)
 
 
-def test_two_processes_resume_as_one_run(dataset: Path, tmp_path: Path) -> None:
-    """With a loader's worker in each; started from outside, as torchrun does."""
-    (tmp_path / "tiny.toml").write_text(
-        'name = "tiny"\n[network]\narchitecture = "UNet"\nwidths = [4]\n[input]\nsize = [24, 32]\n'
-        '[optimizer]\nlr = 0.02\n[run]\nepochs = 2\nbatch_size = 2\nprecision = "32"\nselect = "last"\n'
-    )
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_two_processes_resume_as_one_run(sides, tmp_path: Path) -> None:
+    """DDP over gloo, with a loader's worker in each."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", DDP, tmp_path / "tiny.toml", tmp_path, dataset],
-            env={**os.environ, "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
+    context = multiprocessing.get_context("fork")  # or each would take seconds to import torch
+    processes = [context.Process(target=train_as, args=(rank, port, sides, tmp_path)) for rank in range(2)]
     for process in processes:
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
     assert_same(tmp_path / "whole", tmp_path / "halves")
 
 
@@ -292,6 +274,11 @@ def test_other_epochs_say_what_becomes_of_the_schedule(
 
 def test_a_run_of_an_older_handseg_is_compared_by_its_recipe(copied, capsys: pytest.CaptureFixture[str]) -> None:
     folder, train, val = copied
+    manifest = json.loads((folder / "run.json").read_text())
+    manifest["versions"]["torch"] = "1.0"
+    (folder / "run.json").write_text(json.dumps(manifest))
+    fit(SHORT, train, val, folder, OPTIONS, resume=True)
+    assert "torch 1.0 then" in capsys.readouterr().err
     (folder / "run.json").unlink()
     with pytest.raises(TrainingError, match="run.batch_size: 2 then, 4 now"):
         fit(changed(LONGER, "run", batch_size=4), train, val, folder, OPTIONS, resume=True)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from handseg.errors import ModelError
+from handseg.nets.blocks import normalised_convolutions
 from handseg.nets.unet import UNet
 
 Weights = dict[str, Tensor]
@@ -147,8 +148,9 @@ def _built(layers: dict[str, list[list[Weights]]]) -> UNet | None:
         for part, modules in parts.items():
             for module, block in zip(modules, layers[part], strict=True):
                 if isinstance(module, nn.Sequential):
-                    for i, convolution in zip((0, 3), block, strict=True):
-                        _fill(module[i], module[i + 1], convolution)
+                    pairs = [(conv, norm) for _, conv, _, norm in normalised_convolutions(module)]
+                    for (conv, norm), values in zip(pairs, block, strict=True):
+                        _fill(conv, norm, values)
                 else:
                     (only,) = block
                     module.load_state_dict(only)
@@ -157,7 +159,7 @@ def _built(layers: dict[str, list[list[Weights]]]) -> UNet | None:
     return net.eval()
 
 
-def _fill(conv: nn.Module, norm: nn.Module, values: Weights) -> None:
+def _fill(conv: nn.Module, norm: nn.BatchNorm2d, values: Weights) -> None:
     """A convolution without bias, and its normalisation: it takes the bias, and is the identity where there is none."""
     weight = values["weight"]
     conv.load_state_dict({"weight": weight})

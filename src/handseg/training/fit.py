@@ -115,7 +115,7 @@ def fit(
         _machine(recipe, options),
         seed=options.seed,
         init=init,
-        teacher=teacher and teacher.engine.model,
+        teacher=None if teacher is None else teacher.engine.model,
     )
     if resume:
         check_same(folder, before, manifest, standing, force)

@@ -81,22 +81,20 @@ def check_same(
     What can't be checked, and other versions than the run was made with, are told.
     """
     if before is None:
-        made = standing and {**now, "recipe": standing.module.recipe.to_dict()}
+        if standing is None:
+            return
         tell(f"{folder}: has no {FILE}, as it was begun by an older handseg; only its recipe can be compared")
-    else:
-        made = before
-    if made is None:
-        return
-    if found := differences(made, now):
+        before = {**now, "recipe": standing.module.recipe.to_dict()}
+    if found := differences(before, now):
         if not force:
             raise TrainingError(
                 f"{folder}: holds another run: {'; '.join(found)}; name the same as then, "
                 "or go on all the same with --force-resume"
             )
         tell(f"{folder}: going on with what differs: {'; '.join(found)}")
-    versions = {name: value for name, value in now["versions"].items() if made["versions"].get(name) != value}
+    versions = {name: value for name, value in now["versions"].items() if before["versions"].get(name) != value}
     if versions:
-        told = ", ".join(f"{name} {made['versions'].get(name)} then, {value} now" for name, value in versions.items())
+        told = ", ".join(f"{name} {before['versions'].get(name)} then, {value} now" for name, value in versions.items())
         tell(f"{folder}: {told}; results may differ slightly")
 
 
