@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
+import itertools
+
 from torch import nn
 
 from handseg import HandSegmentationPipeline, load
@@ -182,6 +184,50 @@ def test_weights_of_the_blogs_network_give_its_own_answers(tmp_path: Path, optio
     pipeline = HandSegmentationPipeline(tmp_path / "unet.pth", input_size=(SIZE, SIZE))
     assert np.abs(pipeline.segmenter.engine.run(picture()[None]) - probability).max() < 1e-5
     assert np.array_equal(pipeline.predict(picture()), expected)
+
+
+class Up(nn.Module):
+    def __init__(self, a: int, b: int) -> None:
+        super().__init__()
+        self.up, self.conv = nn.ConvTranspose2d(a, b, 2, 2), Block(a, b, norm=True, bias=False)
+
+    def forward(self, x, skip):
+        return self.conv(torch.cat([skip, self.up(x)], 1))
+
+
+class CommonNet(nn.Module):
+    """A U-Net by the names of the implementation that is copied most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (2, 4, 8, 16, 32)
+        self.inc = Block(3, widths[0], norm=True, bias=False)
+        for i, (a, b) in enumerate(itertools.pairwise(widths), 1):
+            down = nn.Module()
+            down.maxpool_conv = nn.Sequential(nn.MaxPool2d(2), Block(a, b, norm=True, bias=False))
+            self.add_module(f"down{i}", down)
+            self.add_module(f"up{5 - i}", Up(b, a))
+        self.outc = nn.Module()
+        self.outc.conv = nn.Conv2d(widths[0], 1, 1)
+
+    def forward(self, x):
+        x = [self.inc(x)]
+        for i in range(1, 5):
+            x.append(getattr(self, f"down{i}").maxpool_conv(x[-1]))
+        y = x.pop()
+        for i in range(1, 5):
+            y = getattr(self, f"up{i}")(y, x.pop())
+        return torch.sigmoid(self.outc.conv(y))
+
+
+def test_weights_by_the_names_of_common_code_give_its_answers(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = CommonNet().eval()
+    torch.save(net.state_dict(), tmp_path / "unet.pth")
+    engine = HandSegmentationPipeline(tmp_path / "unet.pth", input_size=(SIZE, SIZE)).segmenter.engine
+    _, probability = blog_predict(net, picture())
+    assert np.abs(engine.run(picture()[None]) - probability).max() < 1e-5
+    assert probability.std() > 0
 
 
 WRAPPED = {

@@ -18,7 +18,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
 pytest.importorskip("lightning", reason="lightning isn't installed: handseg[train]")
 
-from handseg.data import read_dataset
+from click.testing import CliRunner, Result
+
+from handseg.cli import main
+from handseg.data import Split, read_dataset
 from handseg.data.splits import make_split
 from handseg.errors import TrainingError
 from handseg.image import load_image, save_png
@@ -285,6 +288,29 @@ def test_a_run_of_an_older_handseg_is_compared_by_its_recipe(copied, capsys: pyt
     fit(LONGER, train, val, folder, OPTIONS, resume=True)
     assert "has no run.json, as it was begun by an older handseg" in capsys.readouterr().err
     assert (folder / "run.json").is_file()
+
+
+def test_the_command_line_records_and_compares(dataset: Path, tmp_path: Path) -> None:
+    recipe, out = tmp_path / "tiny.toml", tmp_path / "run"
+    recipe.write_text(
+        'name = "tiny"\n[network]\narchitecture = "UNet"\nwidths = [4]\n[input]\nsize = [24, 32]\n'
+        '[run]\nepochs = 1\nbatch_size = 2\nprecision = "32"\n'
+    )
+
+    def train(*more: object) -> Result:
+        command = ["train", "--recipe", recipe, "--data", dataset, "-o", out, "--threads", 1, "--accelerator", "cpu"]
+        return CliRunner().invoke(main, [str(a) for a in (*command, *more)])
+
+    assert train().exit_code == 0
+    manifest = json.loads((out / "run.json").read_text())
+    assert [(entry["source"], entry["images"]) for entry in manifest["data"]] == [(f"--data {dataset}", 12)]
+    result = train("--resume", "--epochs", 2, "--seed", 1, "--final")
+    assert result.exit_code == 1
+    assert "seed: 0 then, 1 now; which images are trained on" in result.output
+    assert len(Split.load(out / "split.json").test) > 0  # not replaced by that of --final
+    (out / "split.json").rename(tmp_path / "split.json")
+    assert "split.json: missing" in train("--resume").output
+    assert train("--resume", "--split", tmp_path / "split.json", "--epochs", 2).exit_code == 0
 
 
 DAMAGE = {

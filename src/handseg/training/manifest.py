@@ -18,6 +18,7 @@ import numpy as np
 import handseg
 from handseg.data.sample import Sample
 from handseg.data.splits import Split
+from handseg.engines import find_model, packaged_models
 from handseg.errors import TrainingError
 from handseg.image import write_atomically
 
@@ -103,8 +104,10 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     for key in sorted({*ours, *theirs} - {"name", "run.epochs"}):
         if ours.get(key) != theirs.get(key):
             found.append(f"recipe's {key}: {theirs.get(key)} then, {ours.get(key)} now")
-    if now["init"] and now["init"]["sha256"] != (before.get("init") or {}).get("sha256"):
-        found.append(f"init: {(before.get('init') or {}).get('source')} then, {now['init']['source']} now")
+    begun = before.get("init") or {"source": "none", "sha256": None}
+    if now["init"] and now["init"]["sha256"] != begun["sha256"]:
+        other = " (or other content)" if now["init"]["source"] == begun["source"] else ""
+        found.append(f"init: {begun['source']} then, {now['init']['source']} now{other}")
     return found + _data_differences(before["data"], now["data"])
 
 
@@ -147,8 +150,8 @@ def _parts(sample: Sample, session: int) -> Iterator[bytes]:
 
 
 def file_hash(model: str | Path) -> str:
-    """SHA-256 of a file; of anything else, as a packaged model's name, the name itself."""
-    path = Path(model)
+    """SHA-256 of a packaged model or a file; the name of anything else."""
+    path = find_model(model) if str(model) in packaged_models() else Path(model)
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else str(model)
 
 
