@@ -344,6 +344,10 @@ def test_the_blogs_weights_become_a_model_and_a_start(tmp_path: Path) -> None:
     card = load(tmp_path / "unet.pt").card
     assert (card.size, card.resize, card.threshold, card.name) == ((256, 256), "stretch", 0.45, "unet")
 
+    result = CliRunner().invoke(main, ["export", str(tmp_path / "unet.pt"), "-o", str(tmp_path / "again.onnx")])
+    assert result.exit_code == 1
+    assert "unet.pt: not weights that torch.save wrote" in result.output
+
     recipe = Recipe.load("blog")
     table = {**recipe.to_dict(), "network": {"architecture": "UNet", "widths": [4, 8]}}
     module = HandModule(table)

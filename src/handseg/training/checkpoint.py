@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from handseg.errors import TrainingError
+from handseg.engines.model_file import kind_of
+from handseg.errors import ModelError, TrainingError
 from handseg.nets.foreign import read_weights, unet_of
 from handseg.training.module import HandModule
 from handseg.training.recipe import Recipe
@@ -51,6 +52,8 @@ def load_weights(path: Path) -> HandModule:
 
     Raises ModelError when the file holds something else.
     """
+    if kind_of(path) != "weights":
+        raise ModelError(f"{path}: not weights that torch.save wrote; name a run's folder, its .ckpt, or such a .pth")
     net = unet_of(read_weights(path), path)
     recipe = Recipe.load("blog")
     recipe = replace(recipe, name=path.stem, network=replace(recipe.network, widths=net.widths))
