@@ -145,30 +145,6 @@ def test_an_onnx_file_without_a_card_is_refused(files: dict[str, Path], tmp_path
             open_engine(tmp_path / "bare.onnx", engine=engine)
 
 
-def test_the_blogs_torchscript_runs_in_its_pipeline_only(torch, tmp_path: Path) -> None:
-    """A network without a card: float RGB in [0, 1] in, logits out, at the size that it is given."""
-    import warnings
-
-    from handseg import HandSegmentationPipeline
-
-    class Redness(torch.nn.Module):
-        def forward(self, x):
-            return 40 * (x[:, :1] - 0.5)
-
-    path = tmp_path / "blog.pt"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.trace(Redness(), torch.zeros(1, 3, 256, 256)).save(str(path))
-    with pytest.raises(ModelError, match="carries no model card"):
-        open_engine(path)
-    image = np.zeros((90, 120, 3), np.uint8)
-    image[20:70, 30:100, 0] = 255
-    mask = HandSegmentationPipeline(path, input_size=(64, 64)).predict(image)
-    assert mask.shape == (90, 120)
-    assert mask[45, 65] == 255
-    assert mask[5, 5] == 0
-
-
 def test_models_are_found_by_name_or_path(files: dict[str, Path]) -> None:
     assert find_model("default").name == "default.onnx"
     assert find_model(files["onnxruntime"]) == files["onnxruntime"]

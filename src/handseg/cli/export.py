@@ -55,9 +55,14 @@ def command(
 ) -> None:
     """Turn the checkpoint of RUN, a run's folder or a .ckpt, into an ONNX or TorchScript file.
 
+    RUN may also be the weights of a U-Net that other code saved with torch.save (.pth); they are taken to be fed as the
+    recipe `blog` feeds its network.
+
     The file carries its model card. It is run on real images and compared with torch first, and written only
-    if they agree within 1e-4. With --int8 RUN may also be an .onnx file or a packaged model's name; the INT8 file is
-    written only if it finds hands as well as the float model, within --max-fall, on images it wasn't calibrated on.
+    if they agree within 1e-4. A .pt file runs in handseg, and in code that loads it with torch.jit.load: it takes
+    float RGB (N, 3, H, W) in [0, 1] and returns the probability of hand, (N, 1, H, W). With --int8 RUN may also be an
+    .onnx file or a packaged model's name; the INT8 file is written only if it finds hands as well as the float model,
+    within --max-fall, on images it wasn't calibrated on.
     """
     if calibrate is None:
         if int8:
@@ -95,12 +100,12 @@ def export_float(
     """Export a checkpoint; how far it is from torch, and on how many images."""
     try:
         from handseg.export.export import export
-        from handseg.training.checkpoint import load_checkpoint, run_checkpoint
+        from handseg.training.checkpoint import load_checkpoint, load_weights, run_checkpoint
     except ImportError as error:
         raise MissingExtraError("Export", "train,export") from error
 
     checkpoint = run_checkpoint(run) if run.is_dir() else run
-    module = load_checkpoint(checkpoint)
+    module = load_weights(run) if run.suffix in (".pth", ".pt") else load_checkpoint(checkpoint)
     card = amended(module.card(), card_path, threshold)
     images = check_images(check, checkpoint)
     return export(module, output, images, card=card, half=half), len(images)

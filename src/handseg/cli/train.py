@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Learn from the test side too: a model to be used, once its recipe has been scored without.",
 )
-@click.option("--resume", is_flag=True, help="Continue exactly where the run in OUTPUT stands.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue exactly where the run in OUTPUT stands, with the same options; others than --epochs are refused.",
+)
+@click.option("--force-resume", is_flag=True, help="Continue also with another seed, recipe, data or device.")
 @click.option("--init", help="Start from the weights of this checkpoint or model, packaged or a file, to tune them.")
 @click.option("--seed", default=0, show_default=True, help="Of the weights, the draws and their augmentation.")
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's.")
@@ -109,16 +115,18 @@ def command(
     group_by: str,
     final: bool,
     resume: bool,
+    force_resume: bool,
     init: str | None,
     epochs: int | None,
     **settings: Any,
 ) -> None:
     """Train a model on EgoHands roots, or folders with images/ and masks/.
 
-    OUTPUT gets split.json, last.ckpt, best.ckpt, curves.csv and curves.png.
+    OUTPUT gets run.json (what made the run), split.json, last.ckpt, best.ckpt, curves.csv and curves.png.
     """
     try:
-        from handseg.training.fit import FitOptions, fit
+        from handseg.training.fit import SPLIT_FILE, FitOptions, fit
+        from handseg.training.manifest import Origin, by_folder
         from handseg.training.memory import keep_freed_memory
         from handseg.training.recipe import Recipe
     except ImportError as error:
@@ -133,11 +141,16 @@ def command(
     chosen = Recipe.load(recipe)
     if epochs is not None:
         chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, epochs=epochs))
-    kept = output / "split.json"
+    resume = resume or force_resume
+    kept = output / SPLIT_FILE
     if split is None and kept.is_file():
         split = kept
     if split is None and resume:
-        raise TrainingError(f"{kept}: nothing to resume; start the run without --resume")
+        if not (output / "last.ckpt").is_file():
+            raise TrainingError(f"{kept}: nothing to resume; start the run without --resume")
+        raise TrainingError(
+            f"{kept}: missing, so what the run learned from isn't known; put it back, or name it: --split"
+        )
     sides = load_split(split) if split else None
     group_by = group_by or (sides.group_by if sides else "")
     names = name_datasets(dict.fromkeys([*data, *forearm_data, *extra_data]))
@@ -164,7 +177,6 @@ def command(
         refuse_leaks(sides, samples, prints, split)
     if final:
         sides = sides.without_test()
-    sides.save(kept)
     train, val, test = (sides.select(samples, side) for side in SUBSETS)
     click.echo(
         f"{chosen.name}: {len(train)} images to train on, {len(forearm)} with forearms, "
@@ -180,7 +192,30 @@ def command(
     train += others
     keep_freed_memory()
     held_out = {s.session for s in test}
-    checkpoint = fit(chosen, train, val, output, options, resume=resume, init=init, teacher=wrist, held_out=held_out)
+    origin = Origin(
+        command=shlex.join(["handseg", *sys.argv[1:]]),
+        sources={
+            **by_folder("--data", data, samples),
+            **by_folder("--forearm-data", forearm_data, forearm),
+            **by_folder("--extra-data", extra_data, extra),
+            **by_folder("--background-data", background_data, background),
+            **by_folder("--unlabelled-data", unlabelled_data, unlabelled),
+        },
+        split=sides,
+    )
+    checkpoint = fit(
+        chosen,
+        train,
+        val,
+        output,
+        options,
+        resume=resume,
+        force=force_resume,
+        init=init,
+        teacher=wrist,
+        held_out=held_out,
+        origin=origin,
+    )
     click.echo(f"{checkpoint}")
 
 

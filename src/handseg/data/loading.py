@@ -149,7 +149,8 @@ def collate(items: Sequence[Batch]) -> Batch:
 class DrawSampler(Sampler[Draw]):
     """Draws of one epoch: a permutation, or `draws` of them by `weights` with replacement.
 
-    Under DDP each process takes every `replicas`-th draw, `rank` first.
+    Under DDP each process takes every `replicas`-th draw, `rank` first. epoch: the first that is drawn; a loader with
+    workers draws before Lightning calls `set_epoch`.
     """
 
     def __init__(
@@ -161,10 +162,11 @@ class DrawSampler(Sampler[Draw]):
         weights: np.ndarray | None = None,
         rank: int = 0,
         replicas: int = 1,
+        epoch: int = 0,
     ) -> None:
         self.n, self.seed, self.draws, self.weights = n, seed, draws or n, weights
         self.rank, self.replicas = rank, replicas
-        self.epoch = 0
+        self.epoch = epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch, also after a resume."""

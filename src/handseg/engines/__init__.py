@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from handseg.engines.base import Engine
+from handseg.engines.model_file import kind_of
 from handseg.errors import ModelError
 
 ENGINES = {"onnxruntime": ".onnx", "openvino": ".onnx", "openvino-bf16": ".onnx", "torchscript": ".pt"}
@@ -55,7 +56,7 @@ def open_engine(
 ) -> Engine:
     """Open a model by packaged name or path.
 
-    engine: one of ENGINES, whose values are the kinds of file they run. Default: by the file's suffix, onnxruntime for
+    engine: one of ENGINES, whose values are the kinds of file they run. Default: by the kind of file, onnxruntime for
     .onnx also where OpenVINO is installed, which isn't faster at the same precision (docs/results/speed.md).
     threads: of the engine; default: its own choice, all cores. device: cpu; with onnxruntime also cuda, coreml or
     directml where it was built with them; with torchscript also cuda.
@@ -63,10 +64,16 @@ def open_engine(
     MissingExtraError when the engine isn't installed; another one is never taken instead.
     """
     path = find_model(model)
+    kind = kind_of(path)
     if engine is None:
-        engine = "torchscript" if path.suffix in (".pt", ".pth", ".ts") else "onnxruntime"
+        engine = "torchscript" if kind == "torchscript" or path.suffix in (".pt", ".pth", ".ts") else "onnxruntime"
     if engine not in ENGINES:
         raise ModelError(f"{engine}: unknown engine; choose one of {', '.join(ENGINES)}")
+    if kind == "weights":
+        raise ModelError(
+            f"{path}: a checkpoint or weights, not a model that says how it is fed; "
+            f"make one of it with: handseg export {path} -o model.onnx, or open it with HandSegmentationPipeline"
+        )
     if engine == "torchscript":
         from handseg.engines.torchscript import TorchScriptEngine
 

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from handseg.engines import open_engine
 from handseg.errors import HandsegError, MissingExtraError, ModelError
 from handseg.export.half import store_half
 from handseg.nets.blocks import SegmentationNet, normalised_convolutions
-from handseg.nets.deployable import Deployable
+from handseg.nets.deployable import BothLayouts, Deployable
 from handseg.preprocess import preprocess
 from handseg.training.module import HandModule
 
@@ -66,6 +67,8 @@ def export(
         write(net, card, draft, half=half)
         difference = largest_difference(torch_run(trained), open_engine(draft).run, card, images)
         check(path, difference)
+        if path.suffix == ".pt":
+            check(path, largest_difference(hand_run(trained), plain_run(draft), card, images[:1]))
         os.replace(draft, path)
     return difference
 
@@ -80,6 +83,23 @@ def torch_run(net: Deployable) -> Run:
     def run(pixels: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             return np.asarray(net(torch.from_numpy(pixels)))
+
+    return run
+
+
+def hand_run(net: Deployable) -> Run:
+    return lambda pixels: torch_run(net)(pixels)[:, :1]
+
+
+def plain_run(path: Path) -> Run:
+    """A TorchScript file, as code that knows nothing of handseg runs it: see `BothLayouts`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        net = torch.jit.load(path).eval()  # type: ignore[no-untyped-call]
+
+    def run(pixels: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return np.asarray(net(torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255))
 
     return run
 
@@ -122,12 +142,16 @@ def write_onnx(net: Deployable, card: ModelCard, path: Path, *, half: bool = Fal
 
 
 def write_torchscript(net: Deployable, card: ModelCard, path: Path, *, half: bool = False) -> None:
-    """TorchScript by tracing, the card as an extra file. Weights stay in float32: the format has no cast on load."""
+    """TorchScript with the card as an extra file, for handseg and for code that knows nothing of it, see `BothLayouts`.
+
+    Weights stay in float32: the format has no cast on load.
+    """
     example = torch.zeros(1, 4 * card.stride, 4 * card.stride, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         traced = torch.jit.trace(net, example)  # type: ignore[no-untyped-call]
-        torch.jit.save(traced, path, _extra_files={METADATA_KEY: card.to_json()})
+        scripted = torch.jit.script(BothLayouts(traced, card.stride, fmean(card.mean)))
+        torch.jit.save(scripted, path, _extra_files={METADATA_KEY: card.to_json()})
 
 
 def fold_batch_norm(net: SegmentationNet) -> SegmentationNet:

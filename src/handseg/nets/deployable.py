@@ -68,3 +68,28 @@ class Deployable(nn.Module):
         hand = 1 / (1 + x[:, :1].exp() + x[:, 1:2].exp())
         both = torch.cat([hand, hand + (1 - hand) * x[:, 2:].sigmoid()], dim=1)
         return both.reshape(-1, 2, height, width)
+
+
+class BothLayouts(nn.Module):
+    """What an exported TorchScript file is: a `Deployable` that also takes what most code in torch feeds a network.
+
+    Shape: uint8 (N, H, W, 3) → what `net` returns; float RGB (N, 3, H, W) in [0, 1], any H and W → the probability of
+    hand alone, float32 (N, 1, H, W). pad: pixel value that a float image is padded with to multiples of `stride`.
+    """
+
+    def __init__(self, net: nn.Module, stride: int, pad: float) -> None:
+        super().__init__()
+        self.net = net
+        self.stride = stride
+        self.pad = pad
+
+    def forward(self, image: Tensor) -> Tensor:
+        if image.dtype == torch.uint8:
+            out: Tensor = self.net(image)
+            return out
+        height, width = image.shape[2], image.shape[3]
+        pixels = image.float() * 255
+        margin = [0, -width % self.stride, 0, -height % self.stride]
+        pixels = torch.nn.functional.pad(pixels, margin, value=self.pad)
+        hand: Tensor = self.net(pixels.permute(0, 2, 3, 1))
+        return hand[:, :1, :height, :width]

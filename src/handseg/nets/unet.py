@@ -30,6 +30,7 @@ class UNet(SegmentationNet):
     ) -> None:
         super().__init__()
         widths = [in_channels, *features]
+        self.widths = tuple(features)
         self.stride = 2 ** len(features)
         self.encoder = nn.ModuleList(DoubleConv(a, b) for a, b in pairwise(widths))
         self.pool = nn.MaxPool2d(2)

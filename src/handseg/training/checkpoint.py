@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from handseg.errors import TrainingError
+from handseg.engines.model_file import kind_of
+from handseg.errors import ModelError, TrainingError
+from handseg.nets.foreign import read_weights, unet_of
 from handseg.training.module import HandModule
+from handseg.training.recipe import Recipe
 
 
 def run_checkpoint(folder: Path) -> Path:
@@ -37,6 +41,22 @@ def load_checkpoint(path: Path) -> HandModule:
         module.load_state_dict(checkpoint["state_dict"])
     except Exception as error:  # torch.load raises nearly anything on a file that isn't its own
         raise TrainingError(
-            f"{path}: not a handseg checkpoint ({type(error).__name__}); name the last.ckpt or best.ckpt of a run"
+            f"{path}: not a handseg checkpoint ({type(error).__name__}); name the last.ckpt or best.ckpt of a run, "
+            "or, if it holds a U-Net of other code, rename it to .pth"
         ) from error
+    return module.eval()
+
+
+def load_weights(path: Path) -> HandModule:
+    """The module of a U-Net's weights that other code saved, in evaluation mode, as the recipe `blog` would have it.
+
+    Raises ModelError when the file holds something else.
+    """
+    if kind_of(path) != "weights":
+        raise ModelError(f"{path}: not weights that torch.save wrote; name a run's folder, its .ckpt, or such a .pth")
+    net = unet_of(read_weights(path), path)
+    recipe = Recipe.load("blog")
+    recipe = replace(recipe, name=path.stem, network=replace(recipe.network, widths=net.widths))
+    module = HandModule(recipe.to_dict(), pretrained=False)
+    module.net.load_state_dict(net.state_dict())
     return module.eval()

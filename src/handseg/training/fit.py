@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import platform
 import signal
 import sys
 import warnings
@@ -16,7 +17,7 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar, WeightAveraging
+from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar, WeightAveraging
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
@@ -34,10 +35,12 @@ from handseg.data.verify import verify
 from handseg.errors import TrainingError
 from handseg.segmenter import Segmenter
 from handseg.training.callbacks import Curves, Guard, moving_average
-from handseg.training.checkpoint import load_checkpoint
-from handseg.training.lock import alone_in
+from handseg.training.lock import alone_in, first_process
+from handseg.training.manifest import Origin, describe, read_manifest, write_manifest
 from handseg.training.module import HandModule
 from handseg.training.recipe import Recipe
+from handseg.training.resume import Standing, check_same, tell, tell_schedule
+from handseg.training.saving import RunCheckpoint, WholeCheckpoints, remove_drafts
 from handseg.training.start import Start, start_from
 
 # Lightning's, about what is meant to be so here; and one about torch's internals.
@@ -48,6 +51,7 @@ KNOWN_WARNINGS = (
     ".*LeafSpec.* is deprecated",
     ".*in eval mode at the start of training",  # the encoder's statistics, or all but the part that is trained
 )
+SPLIT_FILE = "split.json"
 CHECK_FILE = "check_images.txt"  # the validation images that `handseg export` compares on
 CHECK_IMAGES = 20
 MEASURED_BATCHES = 10  # on which the batch normalisation of an exported model is measured
@@ -75,21 +79,26 @@ def fit(
     options: FitOptions = FitOptions(),
     *,
     resume: bool = False,
+    force: bool = False,
     init: str | Path | None = None,
     teacher: Segmenter | None = None,
     held_out: Collection[str] = (),
+    origin: Origin | None = None,
 ) -> Path:
     """Train; returns the resulting checkpoint.
 
-    folder: gets `last.ckpt`, `best.ckpt`, `curves.csv`, `curves.png`, and the loggers' files.
-    resume: continue exactly where `last.ckpt` in `folder` stands.
+    folder: gets `run.json`, `last.ckpt`, `best.ckpt`, `curves.csv`, `curves.png`, and the loggers' files.
+    resume: continue exactly where `last.ckpt` in `folder` stands; from the start, where no epoch was whole. What
+    differs from the run's `run.json` is an error. force: go on all the same. origin: what `run.json` tells besides.
     init: a checkpoint, or a packaged or exported model, to start from; its network or encoder must be the recipe's.
     teacher: finds the wrist in hand+forearm labels (None: their shape does), and is imitated if the recipe says so.
     held_out: sessions to be tested on; a warning says which of them `init` or `teacher` has learned from.
     Raises TrainingError when the run can't start or was stopped because it was useless, DataError for bad data.
     """
+    origin = origin or Origin()
     last = folder / "last.ckpt"
-    if resume and not last.is_file():
+    before = read_manifest(folder) if resume else None
+    if resume and before is None and not last.is_file():
         raise TrainingError(f"{last}: nothing to resume; start the run without --resume")
     if not resume and last.is_file():
         raise TrainingError(f"{folder}: holds a run already; add --resume, or choose another folder")
@@ -98,13 +107,39 @@ def fit(
             "images without labels teach only by a teacher that is imitated: "
             "name one with --teacher, and a recipe with `distil` in its [loss] table, as nano"
         )
+    standing = Standing.read(last) if resume and last.is_file() else None
+    manifest = describe(
+        recipe.to_dict(),
+        {"train": train, "val": val},
+        origin,
+        _machine(recipe, options),
+        seed=options.seed,
+        init=init,
+        teacher=None if teacher is None else teacher.engine.model,
+    )
+    if resume:
+        check_same(folder, before, manifest, standing, force)
+        begun = (before or {}).get("init")
+        if init is None and standing is None and begun:
+            raise TrainingError(
+                f"{folder}: its first epoch isn't whole and began from --init {begun['source']}; name it"
+            )
+        manifest["init"] = manifest["init"] or begun
+    if standing is not None and (reason := standing.finished(recipe)):
+        tell(f"{folder}: nothing left to train: {reason}")
+        return folder / f"{recipe.run.select}.ckpt"
     inverted = {id(sample) for sample in verify([*train, *val])}
     if inverted:
         train, val = ([replace(s, inverted=id(s) in inverted) for s in side] for side in (train, val))
         print(f"inverting {len(inverted)} masks that show the background (see: handseg data check)", file=sys.stderr)
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
-        return _fit(recipe, train, val, folder, options, last if resume else None, init, teacher, held_out)
+        if first_process():
+            remove_drafts(folder)
+            write_manifest(folder, manifest, before)
+            if origin.split is not None:
+                origin.split.save(folder / SPLIT_FILE)
+        return _fit(recipe, train, val, folder, options, standing, init, teacher, held_out)
 
 
 def _fit(
@@ -113,15 +148,16 @@ def _fit(
     val: Sequence[Sample],
     folder: Path,
     options: FitOptions,
-    last: Path | None,
+    standing: Standing | None,
     init: str | Path | None,
     teacher: Segmenter | None,
     held_out: Collection[str],
 ) -> Path:
-    start = Start.read(init) if init is not None and last is None else None  # before the images: they take a while
+    last = folder / "last.ckpt" if standing is not None else None
+    start = Start.read(init) if init is not None and standing is None else None  # before the images: they take a while
     sessions = labelled_sessions(train)
-    if last is not None:
-        sessions |= {*load_checkpoint(last).sessions}
+    if standing is not None:
+        sessions |= {*standing.module.sessions}
     for source, learned in ((init, start and start.sessions), ("the teacher", teacher and teacher.card.sessions)):
         if leaked := {*(learned or ())} & {*held_out}:
             print(f"{source} has learned from the test side ({', '.join(sorted(leaked))}): a leak", file=sys.stderr)
@@ -147,6 +183,7 @@ def _fit(
         weights=weights,
         rank=trainer.global_rank,
         replicas=trainer.world_size,
+        epoch=standing.epochs if standing is not None else 0,
     )
     loader: DataLoader[Batch] = DataLoader(
         training,
@@ -165,6 +202,9 @@ def _fit(
         # A function, since the averaged weights' copy of the module shares it, where an engine can't be copied.
         teacher=None if teacher is None else (lambda batch: teacher.engine.run(batch)[:, : len(teacher.card.policies)]),
     )
+    if standing is not None:
+        standing.check_state(module)
+        tell_schedule(standing, module)
     if start is not None:
         taken = start_from(module, start, (batch["image"] for batch in islice(loader, MEASURED_BATCHES)))
         print(f"starting from the {taken} of {init}", file=sys.stderr)
@@ -183,21 +223,25 @@ def _fit(
                 ckpt_path=last,
                 weights_only=None if last is None else True,
             )
-        except SystemExit as error:  # what Lightning makes of Ctrl-C, with the signal switched off
+        except SystemExit as error:  # what Lightning makes of SIGTERM and of Ctrl-C, with that signal switched off
             signal.signal(signal.SIGINT, handler)
-            raise TrainingError(f"{folder}: interrupted; go on from its last whole epoch with --resume") from error
+            whole = (
+                "its last whole epoch" if (folder / "last.ckpt").is_file() else "the start, no epoch being whole yet,"
+            )
+            raise TrainingError(f"{folder}: interrupted; go on from {whole} with --resume") from error
     return folder / f"{recipe.run.select}.ckpt"
 
 
 def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
     run = recipe.run
-    gpu = options.accelerator != "cpu" and torch.cuda.is_available()
-    devices = options.devices or (torch.cuda.device_count() if gpu else 1)
+    gpu, devices = _devices(options)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     callbacks: list[pl.Callback] = [
         Guard(),
         Curves(folder),
-        ModelCheckpoint(
+        # The best first, so that the last knows of it.
+        RunCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False),
+        RunCheckpoint(
             folder,
             "last",
             save_last=False,
@@ -205,7 +249,6 @@ def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
             enable_version_counter=False,
             save_on_train_epoch_end=True,
         ),
-        ModelCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False),
     ]
     if options.progress:
         callbacks.append(TQDMProgressBar(refresh_rate=5))
@@ -229,12 +272,31 @@ def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
         gradient_clip_val=recipe.optimizer.clip or None,
         use_distributed_sampler=False,
         callbacks=callbacks,
+        plugins=[WholeCheckpoints()],
         logger=logger,
         log_every_n_steps=10,
         enable_progress_bar=options.progress,
         enable_model_summary=False,
         default_root_dir=folder,
     )
+
+
+def _devices(options: FitOptions) -> tuple[bool, int]:
+    """Whether on GPUs, and how many devices on a machine."""
+    gpu = options.accelerator != "cpu" and torch.cuda.is_available()
+    return gpu, options.devices or (torch.cuda.device_count() if gpu else 1)
+
+
+def _machine(recipe: Recipe, options: FitOptions) -> dict[str, Any]:
+    gpu, devices = _devices(options)
+    return {
+        "device": "gpu" if gpu else "cpu",
+        "processes": devices * options.nodes,
+        "precision": _precision(recipe.run.precision, gpu),
+        "workers": options.workers,
+        "threads": options.threads,
+        "hardware": torch.cuda.get_device_name() if gpu else platform.processor() or platform.machine(),
+    }
 
 
 def _precision(wanted: str, gpu: bool) -> Any:

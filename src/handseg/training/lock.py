@@ -10,6 +10,11 @@ from pathlib import Path
 from handseg.errors import TrainingError
 
 
+def first_process() -> bool:
+    """Whether this is the first of a run's processes on this machine."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold a folder, as the first of a run's processes; where the system has no `flock` (Windows), do nothing.
@@ -21,7 +26,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes; the first holds it
+    if not first_process():  # the first holds it
         yield
         return
     with (folder / ".lock").open("w") as file:

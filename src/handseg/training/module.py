@@ -115,6 +115,13 @@ class HandModule(pl.LightningModule):
         positive = scores["pixel"]["recall"] + scores["pixel"]["precision"]
         self.log("val_any_hand", float(positive > 0), sync_dist=True)
 
+    def on_train_epoch_end(self) -> None:
+        run = self.recipe.run
+        if self.recipe.optimizer.schedule == "plateau" and (self.current_epoch + 1) % run.validate_every == 0:
+            plateau = self.lr_schedulers()
+            assert isinstance(plateau, torch.optim.lr_scheduler.ReduceLROnPlateau)
+            plateau.step(self.trainer.callback_metrics["val_loss"])
+
     def configure_optimizers(self) -> Any:
         options = self.recipe.optimizer
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
@@ -138,7 +145,8 @@ class HandModule(pl.LightningModule):
             optimizer = torch.optim.AdamW(parameters, lr=options.lr)
         if options.schedule == "plateau":
             plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=5)
-            scheduler = {"scheduler": plateau, "monitor": "val_loss", "interval": "epoch"}
+            # Lightning keeps its state, but would step it after the epoch's checkpoint, and without a validation too.
+            scheduler = {"scheduler": plateau, "monitor": "val_loss", "frequency": self.recipe.run.epochs + 1}
         else:
             cosine = torch.optim.lr_scheduler.LambdaLR(optimizer, self._cosine)
             scheduler = {"scheduler": cosine, "interval": "step"}

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from handseg.engines import find_model, open_engine
+from handseg.engines.model_file import kind_of
 from handseg.errors import MissingExtraError, ModelError, TrainingError
 from handseg.nets import EncoderUNet
 from handseg.nets.blocks import SegmentationNet, normalised_convolutions
+from handseg.nets.foreign import read_weights, unet_of
 from handseg.training.checkpoint import load_checkpoint
 from handseg.training.module import HandModule
 
@@ -34,15 +36,18 @@ class Start:
 
     @classmethod
     def read(cls, source: str | Path) -> Start:
-        """The weights of a checkpoint, or of a packaged or exported ONNX model.
+        """The weights of a checkpoint, of a packaged or exported ONNX model, or of a U-Net that other code saved.
 
-        Raises TrainingError when the file is neither.
+        Raises TrainingError when the file is none of them.
         """
         if str(source).endswith(".ckpt"):
             module = load_checkpoint(Path(source))
             return cls(source, module.net.state_dict(), folded=False, sessions=module.sessions)
         try:
             path = find_model(source)
+            if kind_of(path) == "weights":
+                weights = unet_of(read_weights(path), path).state_dict()
+                return cls(source, weights, folded=False, sessions=())
             return cls(source, _exported_weights(path), folded=True, sessions=open_engine(path).card.sessions)
         except ModelError as error:
             raise TrainingError(f"{error}; or name the last.ckpt or best.ckpt of a run") from error
