@@ -83,7 +83,7 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
 
 def image_orientation(path: str | os.PathLike[str]) -> int:
     """How a file lies, by its EXIF data: 1 upright, up to 8; the readers above turn it upright."""
-    return _read(Path(path), lambda image: int(image.getexif().get(0x0112, 1)))
+    return image_file.read(Path(path), orientation)
 
 
 def save_png(path: str | os.PathLike[str], array: np.ndarray) -> None:
