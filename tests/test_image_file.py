@@ -59,6 +59,13 @@ def with_size(jpeg: bytes, width: int, height: int) -> bytes:
     return jpeg[:place] + struct.pack(">HH", height, width) + jpeg[place + 4 :]
 
 
+def in_tiff(jpeg: bytes, side: int) -> bytes:
+    """A TIFF of one strip that is a JPEG."""
+    numbers = {256: side, 257: side, 259: 7, 278: side, 279: len(jpeg)}
+    head = tiff({tag: (4, 1, number) for tag, number in numbers.items()})
+    return tiff({tag: (4, 1, number) for tag, number in (numbers | {273: len(head)}).items()}) + jpeg
+
+
 def shared_tags(count: int, size: int) -> bytes:
     """EXIF data whose tags share one value."""
     tags = {tag: (7, size, struct.pack("<I", 8)) for tag in range(500, 500 + count)}
@@ -73,6 +80,7 @@ REFUSED = {
     "a.psd": b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 10, 10, 8, 3) + bytes(400),
     **{f"a.{kind.lower()}": files.encoded(kind) for kind in ("ICO", "ICNS", "DDS", "TGA", "SGI", "PCX")},
     "scans.jpg": scans(500),
+    "scans.tif": in_tiff(scans(90), 3000),
     "parts.jpg": JPEG[:2] + b"\xff\xe5\0\2" * 3 * MEGA + JPEG[2:],
     "between.jpg": JPEG[:2] + bytes(10 * MEGA) + JPEG[2:],
     "wide.jpg": with_size(JPEG, 65500, 65500),
@@ -96,6 +104,7 @@ REFUSED = {
 }  # fmt: skip
 READ = {
     "scans.jpg": scans(8),
+    "scans.tif": in_tiff(scans(8), 3000),
     "exif.jpg": JPEG[:2]
     + b"\xff\xe1"
     + struct.pack(">H", 65008)

@@ -27,7 +27,7 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"preprocess"},
     {"card", "image", "metrics", "nets", "parallel"},
     {"image_file", "colour"},
-    {"depth", "orientation"},
+    {"depth", "orientation", "parts"},
     {"errors"},
 ]
 TORCH = {"nets", "training", "export"}

@@ -30,8 +30,7 @@ def white_of(values: np.ndarray, most: int = 65535) -> int:
     and 16 bits (`most`) the fewest that hold it. Two kinds of dark pictures are 16 bits all the same: those whose
     values are all multiples of 256 or 257, which were widened from 8; and those whose brightest pixel lies between 12
     bits and three quarters of 14, which can be seen as they are. A darker one would be black; it comes out brighter
-    than it is.
-    Floats: 1 where they end below BRIGHTEST, else as integers.
+    than it is. Floats: 1 where they end below BRIGHTEST, else as integers.
     Raises ImageError for values that are no numbers, far below zero, or above 65535.
     """
     low, top = values.min(), values.max()

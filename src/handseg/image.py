@@ -1,6 +1,6 @@
 """Load and save images. Everything inside handseg is RGB uint8 H×W×3, sRGB.
 
-Only this module calls PIL, with those that it is made of: `image_file`, `depth`, `colour` and `orientation`.
+Only this module calls PIL, with those that it is made of: `image_file`, `colour`, `depth` and `orientation`.
 """
 
 from __future__ import annotations
