@@ -21,8 +21,9 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"engines"},
     {"tracks", "second_look"},
     {"result", "interop", "draw", "formats"},
-    {"owners"},
-    {"postprocess", "contours"},
+    {"owners", "touching", "instances"},
+    {"postprocess", "contours", "polygons"},
+    {"runs"},
     {"preprocess"},
     {"card", "image", "metrics", "errors", "parallel"},
 ]

@@ -15,7 +15,7 @@ THRESHOLD = 0.45
 
 
 class HandSegmentationPipeline:
-    """A thin layer over `Segmenter`, at the blog's threshold of 0.45.
+    """A thin layer over `Segmenter`, at the blog's threshold of 0.45; all that reaches it is hand, specks too.
 
     model_path: a TorchScript file (handseg's, or one without a card that takes float RGB in [0, 1] and returns
     logits, as the blog's), an .onnx file, or a packaged model's name. device: cpu or cuda.
@@ -45,7 +45,7 @@ class HandSegmentationPipeline:
                 std=(255.0, 255.0, 255.0),
             )
             engine = TorchScriptEngine(path, device=device, foreign=blog)
-        self.segmenter = Segmenter(engine, threshold=THRESHOLD, second_look=False)
+        self.segmenter = Segmenter(engine, threshold=THRESHOLD, second_look=False, min_area=0, min_confidence=0)
 
     def predict(self, image: ImageLike) -> np.ndarray:
         """Mask uint8 H×W, 0 or 255, at the image's own size. Raises ImageError when it can't be read."""

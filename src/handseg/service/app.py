@@ -126,13 +126,7 @@ def create_app(segmenter: Segmenter, limits: Limits = Limits(), *, local: bool =
         async with line:
             content, name = await _received(request)
             try:
-                asked = Segmenter(
-                    segmenter.engine,
-                    policy=policy or segmenter.policy,
-                    threshold=threshold or segmenter.threshold,
-                    test_time=segmenter.test_time,
-                    second_look=segmenter.second_look,
-                )
+                asked = segmenter.changed(policy=policy, threshold=threshold)
                 answer = partial(_answer, asked, content, name, output, limits.megapixels * MEGA)
                 return await anyio.to_thread.run_sync(answer, limiter=line.computing)
             except HandsegError as error:
