@@ -21,7 +21,7 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"engines"},
     {"tracks", "second_look"},
     {"result", "interop", "draw", "formats"},
-    {"owners", "touching", "instances"},
+    {"owners", "touching", "pieces", "instances"},
     {"postprocess", "contours", "polygons"},
     {"runs"},
     {"preprocess"},

@@ -12,6 +12,7 @@ from handseg.contours import area as outline_area
 from handseg.contours import convex_hull, simplify, trace
 from handseg.instances import Instance, Instances
 from handseg.owners import mean_classes, owner_and_side
+from handseg.pieces import join_pieces
 from handseg.polygons import TOLERANCE, polygons
 from handseg.postprocess import binarise
 from handseg.runs import Runs, components
@@ -100,7 +101,7 @@ class HandMask:
     def _kept(self) -> tuple[Runs, np.ndarray]:
         """The connected regions that are no specks, and the mask of them."""
         mask = binarise(self.probability, self.threshold)
-        found = components(mask)
+        found = join_pieces(components(mask), self.probability, self.threshold)
         area = found.areas
         kept = (area >= self._least_area) & (found.sums(self.probability) >= (self.least_confidence - ROUNDING) * area)
         if self._keeps_all or kept.all():

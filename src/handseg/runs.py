@@ -50,6 +50,28 @@ class Runs:
         kept = regions > 0
         return Runs(self.shape, self.rows[kept], self.starts[kept], self.ends[kept], regions[kept], len(order))
 
+    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """int64 (n,): the regions of pixels that lie in one."""
+        run = np.searchsorted(self.rows * self.shape[1] + self.starts, rows * self.shape[1] + columns, "right") - 1
+        return np.asarray(self.regions[run])
+
+    def merged(self, into: np.ndarray) -> Runs:
+        """With each region i + 1 made part of region into[i], which stays itself; numbered anew in the same order."""
+        kept, number = np.unique(into, return_inverse=True)
+        regions = number[self.regions - 1] + 1
+        return Runs(self.shape, self.rows, self.starts, self.ends, regions, len(kept))
+
+    def boxes(self) -> np.ndarray:
+        """int64 (count, 4): of each region its first row and column, and those past its last ones."""
+        box = np.empty((self.count, 4), np.int64)
+        box[:, :2], box[:, 2:] = max(self.shape), 0
+        region = self.regions - 1
+        np.minimum.at(box[:, 0], region, self.rows)
+        np.minimum.at(box[:, 1], region, self.starts)
+        np.maximum.at(box[:, 2], region, self.rows + 1)
+        np.maximum.at(box[:, 3], region, self.ends)
+        return box
+
     def crop(self, region: int) -> tuple[np.ndarray, int, int]:
         """bool h×w: a region's pixels within its box; and the row and column of the box."""
         mine = self.regions == region

@@ -100,10 +100,15 @@ def _border(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _cut(inside: np.ndarray, beyond: np.ndarray) -> np.ndarray:
-    """uint8 h×w: 1 and 2 on the two parts of a region, each in one piece. beyond: bool h×w, where the second one is."""
-    kept = _largest(inside & ~beyond)
-    other = _largest(inside & ~kept)  # what is left touches `kept`, and so may go to it
-    return np.where(other, 2, inside).astype(np.uint8)
+    """uint8 h×w: 1 and 2 on the two parts of a region, each in one piece where the region is.
+
+    beyond: bool h×w, where the second one is.
+    """
+    main = _largest(inside)
+    kept = _largest(main & ~beyond)
+    other = _largest(main & ~kept)  # what is left touches `kept`, and so may go to it
+    apart = inside & ~main & beyond
+    return np.where(other | apart, 2, inside).astype(np.uint8)
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
