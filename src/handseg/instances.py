@@ -86,7 +86,8 @@ def as_instances(hands: InstancesLike) -> Instances:
     for region in range(1, runs.count + 1):
         pixels, top, left = runs.crop(region)
         items.append(Instance((left, top, pixels.shape[1], pixels.shape[0]), pixels))
-    return Instances(*hands.shape, tuple(items))
+    height, width = hands.shape
+    return Instances(height, width, tuple(items))
 
 
 def from_mask(mask: np.ndarray, top: int = 0, left: int = 0, score: float | None = None) -> Instance | None:

@@ -37,12 +37,12 @@ def joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     The way there and back cancel out where it is filled by the even-odd rule.
     """
-    nearest = (np.inf, 0, 0)
+    nearest = []
     for at in range(0, len(first), BLOCK):
         distance = ((first[at : at + BLOCK, None] - second[None]) ** 2).sum(2)
-        i, j = np.unravel_index(int(np.argmin(distance)), distance.shape)
-        nearest = min(nearest, (float(distance[i, j]), at + int(i), int(j)))
-    _, i, j = nearest
+        row, column = divmod(int(np.argmin(distance)), len(second))
+        nearest.append((float(distance[row, column]), at + row, column))
+    _, i, j = min(nearest)
     around = np.concatenate([second[j:], second[: j + 1]])
     return np.concatenate([first[: i + 1], around, first[i:]])
 

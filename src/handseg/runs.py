@@ -117,7 +117,7 @@ class Runs:
             self.regions[there],
             self.count,
         )
-        return lines.paint()[np.ix_(place, columns)]
+        return np.asarray(lines.paint()[np.ix_(place, columns)])
 
     def mask(self) -> np.ndarray:
         """uint8 H×W: 255 on the regions, else 0."""

@@ -89,7 +89,7 @@ def _are_two(one: np.ndarray, other: np.ndarray, mine: np.ndarray, others: np.nd
         return False
     if sum(components(part).areas.max() for part in (one, other)) < WHOLE * sum(sizes):
         return False
-    return _border(one, other) <= BORDER * min(sizes) ** 0.5
+    return _border(one, other) <= float(BORDER * min(sizes) ** 0.5)
 
 
 def _border(one: np.ndarray, other: np.ndarray) -> float:

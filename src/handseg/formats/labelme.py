@@ -121,7 +121,7 @@ def _circle(centre: np.ndarray, edge: np.ndarray) -> np.ndarray:
 
 def _pasted(shape: Mapping[str, Any], height: int, width: int, score: float | None, where: str) -> Instance:
     """A mask of LabelMe's: a picture of its box, whose first and last pixel the points name."""
-    pixels = _picture(shape.get("mask"), f"{where}: its mask").any(axis=2)
+    pixels = np.asarray(_picture(shape.get("mask"), f"{where}: its mask").any(axis=2))
     points = point_list(shape.get("points"), where)
     left, top = points.min(0).round().astype(int).tolist() if len(points) else (-1, -1)
     if min(left, top) < 0 or top + pixels.shape[0] > height or left + pixels.shape[1] > width:
