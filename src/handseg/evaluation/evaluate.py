@@ -155,7 +155,6 @@ def evaluate(
     boundary = np.zeros(len(samples))
     surface = np.zeros((len(samples), len(TOLERANCES), 2), np.int64)
     classes = np.zeros((len(samples), len(HAND_CLASSES), 2), np.int64)
-    first = round(segmenter.threshold * BINS)
     seen = []
     for row, sample in enumerate(progress(samples)):
         image, mask = sample.load_image(), sample.load_mask()
@@ -165,7 +164,6 @@ def evaluate(
         # 1e-4: float32 stores .45 as .4499…; a probability that equals a threshold is hand
         found = segmenter(image)
         bins = (found.probability * BINS + 1e-4).astype(np.int16)
-        bins[(bins >= first) & (found.mask == 0)] = 0  # a speck, which the mask leaves out
         hand[row] = np.bincount(bins[inside], minlength=BINS + 1)
         background[row] = np.bincount(bins[~inside], minlength=BINS + 1)
         boundary[row] = boundary_iou(found.mask, inside)
