@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from handseg import draw, formats
 from handseg.contours import area
 from handseg.formats import fill
 from handseg.result import HandMask
@@ -29,10 +30,82 @@ def test_no_hand_gives_an_empty_list() -> None:
     assert not result.mask.any()
 
 
-def test_specks_are_left_out() -> None:
+def specks() -> np.ndarray:
+    """A hand, a region that the network is hardly sure of, and a pixel that it is sure of."""
     probability = np.zeros((300, 300), np.float32)
+    probability[100:200, 100:200] = 0.9
+    probability[20:40, 20:40] = 0.62
     probability[3, 3] = 1
-    assert HandMask(probability, 0.5).hands == []
+    return probability
+
+
+@pytest.mark.parametrize(
+    ("limits", "areas"),
+    [
+        ({}, [10000]),
+        ({"min_confidence": 0.0}, [10000, 400]),
+        ({"min_area": 0.0}, [10000, 1]),
+        ({"min_area": 0.0, "min_confidence": 0.0}, [10000, 400, 1]),
+        ({"min_area": 0.2}, []),
+        ({"min_confidence": 0.95}, []),
+    ],
+)
+def test_specks_are_left_out_of_everything(limits: dict[str, float], areas: list[int]) -> None:
+    result = HandMask(specks(), 0.6, **limits)
+    assert [hand.area for hand in result.hands] == areas
+    assert np.array_equal(result.mask > 0, result.regions > 0)
+    assert np.count_nonzero(result.mask) == sum(areas)
+    annotations = formats.coco_annotations(result, 1, 1, use_rle=True)
+    assert [a["area"] for a in annotations] == areas
+    assert [a["score"] for a in annotations] == pytest.approx([h.confidence for h in result.hands], abs=1e-4)
+    assert len(formats.yolo_lines(result).splitlines()) == len(formats.labelme(result, "a.jpg")["shapes"]) == len(areas)
+    assert [item.area for item in result.instances] == areas
+    assert draw.indexed(result.regions).max() == len(areas)
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.6, 0.95])
+def test_what_a_region_must_reach_follows_the_threshold(threshold: float) -> None:
+    above = threshold + 0.3 * (1 - threshold)
+    probability = np.full((20, 30), above, np.float32)
+    assert len(HandMask(probability, threshold).hands) == 1
+    assert not HandMask(probability - 0.1 * (1 - threshold), threshold).mask.any()
+
+
+def fingertip(value: float, height: int = 10) -> np.ndarray:
+    """A palm, and a fingertip that is `value` away from it in between."""
+    probability = np.zeros((100, 100), np.float32)
+    probability[40:90, 20:80] = 0.95
+    probability[30:40, 40:50] = value
+    probability[30 - height : 30, 40:50] = 0.9
+    return probability
+
+
+def test_a_fingertip_that_the_threshold_cuts_off_is_a_piece_of_its_hand() -> None:
+    (hand,) = HandMask(fingertip(0.5), 0.6).hands
+    assert hand.area == 3000 + 100
+    assert hand.box == (20, 20, 60, 70)
+    (outlines,) = HandMask(fingertip(0.5), 0.6).polygons()
+    assert len(outlines) == 2
+    assert len(HandMask(fingertip(0.1), 0.6).hands) == 2  # far from hand in between
+    assert len(HandMask(fingertip(0.5, 30), 0.6, min_area=0).hands) == 1
+    large = fingertip(0.5)
+    large[0:30, 20:80] = 0.9
+    assert len(HandMask(large, 0.6).hands) == 2  # as large as a hand
+
+
+def test_a_hand_of_two_pieces_is_one_everywhere() -> None:
+    result = HandMask(fingertip(0.5), 0.6)
+    (annotation,) = formats.coco_annotations(result, 1, 1)
+    assert len(annotation["segmentation"]) == 2
+    shapes = formats.labelme(result, "a.jpg")["shapes"]
+    assert [shape["group_id"] for shape in shapes] == [1, 1]
+    assert len(formats.yolo_lines(result).splitlines()) == 1
+    for mask in (
+        formats.coco_mask([annotation], 100, 100),
+        formats.labelme_mask(formats.labelme(result, "a.jpg")),
+        formats.yolo_mask(formats.yolo_lines(result), 100, 100),
+    ):
+        assert np.array_equal(mask, result.mask)
 
 
 def spread() -> HandMask:

@@ -16,7 +16,7 @@ from pathlib import Path
 from handseg.engines import find_model
 
 HERE = Path(__file__).parent
-PAGE = "index.html", "page.css", "page.js", "handseg.js", "card.js", "image.js"
+PAGE = "index.html", "page.css", "page.js", "handseg.js", "card.js", "image.js", "regions.js"
 ENGINE = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
 MODELS = "nano", "default"
 

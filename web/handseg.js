@@ -7,6 +7,7 @@
 import * as ort from './ort.wasm.bundle.min.mjs';
 import { readCard } from './card.js';
 import { preprocess, restore } from './image.js';
+import { handMask } from './regions.js';
 
 /**
  * A model, ready to run.
@@ -53,8 +54,7 @@ export class Segmenter {
     const output = (await turn)[this.#session.outputNames[0]];
     const plane = output.data.subarray(channel * height * width, (channel + 1) * height * width);
     const probability = restore(plane, placement);
-    const mask = new Uint8Array(probability.length);
-    for (let i = 0; i < mask.length; i++) mask[i] = probability[i] >= this.threshold ? 255 : 0;
+    const mask = handMask(probability, image.width, image.height, this.threshold);
     return { mask, probability, width: image.width, height: image.height };
   }
 }

@@ -23,6 +23,10 @@ class DataError(HandsegError):
     """A dataset, a label or an index is missing or inconsistent."""
 
 
+class AnnotationError(DataError, ValueError):
+    """An annotation in another tool's format is malformed, or of a kind that holds no outline."""
+
+
 class ModelError(HandsegError):
     """A model is unknown, can't be loaded, or carries no valid card."""
 

@@ -19,7 +19,7 @@ THRESHOLD = 0.45
 
 
 class HandSegmentationPipeline:
-    """A thin layer over `Segmenter`, at the blog's threshold of 0.45.
+    """A thin layer over `Segmenter`, at the blog's threshold of 0.45; all that reaches it is hand, specks too.
 
     model_path: a packaged model's name, an .onnx file, a TorchScript file (handseg's, or one without a card that takes
     float RGB (1, 3, H, W) in [0, 1], as the blog's), or the weights of a U-Net (.pth).
@@ -54,7 +54,7 @@ class HandSegmentationPipeline:
                 raise ModelError(
                     f"{path}: its card says that it returns probabilities; open it without output={output!r}"
                 )
-        self.segmenter = Segmenter(engine, threshold=THRESHOLD, second_look=False)
+        self.segmenter = Segmenter(engine, threshold=THRESHOLD, second_look=False, min_area=0, min_confidence=0)
 
     def predict(self, image: ImageLike) -> np.ndarray:
         """Mask uint8 H×W, 0 or 255, at the image's own size.

@@ -8,6 +8,7 @@ import numpy as np
 
 from handseg.image import resize
 from handseg.preprocess import Placement
+from handseg.runs import components
 
 cv2: Any
 try:
@@ -68,39 +69,6 @@ def binarise(probability: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def label_components(mask: np.ndarray) -> tuple[np.ndarray, int]:
-    """Label the 8-connected regions of non-zero pixels: int32 H×W (0 background, then 1 … n), and n.
-
-    Works on horizontal runs: each run is joined with those it touches in the row above (He et al., 2008).
-    """
-    height, width = mask.shape
-    inside = mask > 0
-    edge = np.empty((height, width + 1), bool)  # where a run starts, or has just ended
-    edge[:, 0], edge[:, -1] = inside[:, 0], inside[:, -1]
-    np.not_equal(inside[:, 1:], inside[:, :-1], out=edge[:, 1:-1])
-    rows, columns = np.divmod(np.flatnonzero(edge), width + 1)
-    first = np.searchsorted(rows[::2], np.arange(height + 1)).tolist()
-    starts, ends = columns[::2].tolist(), columns[1::2].tolist()  # lists: numpy's numbers are slow one by one
-    parent = list(range(len(starts)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for row in range(1, height):
-        above, here = first[row - 1], first[row]
-        stop_above, stop_here = here, first[row + 1]
-        while above < stop_above and here < stop_here:
-            if starts[above] <= ends[here] and starts[here] <= ends[above]:
-                a, b = root(above), root(here)
-                parent[max(a, b)] = min(a, b)
-            if ends[above] < ends[here]:
-                above += 1
-            else:
-                here += 1
-    roots = np.array([root(i) for i in range(len(parent))], int)
-    numbers = np.unique(roots, return_inverse=True)[1] + 1
-    labels = np.zeros((height, width), np.int32)
-    labels[inside] = np.repeat(numbers, columns[1::2] - columns[::2])
-    return labels, int(numbers.max(initial=0))
+    """Label the 8-connected regions of non-zero pixels: int32 H×W (0 background, then 1 … n), and n."""
+    found = components(mask)
+    return found.paint(), found.count

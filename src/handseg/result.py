@@ -8,28 +8,38 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from handseg.card import HAND_CLASSES
 from handseg.contours import area as outline_area
 from handseg.contours import convex_hull, simplify, trace
-from handseg.formats import TOLERANCE, polygons
-from handseg.owners import split_by_class
-from handseg.postprocess import binarise, label_components
+from handseg.instances import Instance, Instances
+from handseg.owners import mean_classes, owner_and_side
+from handseg.pieces import join_pieces
+from handseg.polygons import TOLERANCE, polygons
+from handseg.postprocess import binarise
+from handseg.runs import Runs, components
+from handseg.touching import split_touching
 
 if TYPE_CHECKING:
     from handseg.interop import Detections, Tensor
 
-SMALLEST = 2e-4  # of the image's area; less is a speck, no hand
+MIN_AREA = 2e-4  # of the image's area; less is a speck, no hand
+ROUNDING = 1e-6  # of a mean of float32
+SHARE_ABOVE = 0.25  # of the way from the threshold to 1: what a region's mean probability must reach
+
+
+def default_min_confidence(threshold: float) -> float:
+    """The least mean probability of a hand where none is asked for: 0.7 at the packaged models' threshold of 0.6."""
+    return threshold + SHARE_ABOVE * (1 - threshold)
 
 
 @dataclass(frozen=True)
 class Hand:
-    """One connected region of hand pixels; hands that touch are one region, unless the model tells whose they are and
-    they are different ones.
+    """One instance: a connected region of hand pixels, cut where two hands touch and the model is sure of both.
 
     box: (x, y, width, height) in pixels. area: pixels. centroid: (x, y).
     confidence: mean probability over its pixels, in [0, 1]. convexity: its area as a share of its convex hull's, in
     (0, 1]: near 1 for a fist, .75 for the spread fingers of the example picture. owner: "own" for whoever carries the
-    camera, or "other"; side: "left" or "right"; both None where the model doesn't tell.
+    camera, or "other"; side: "left" or "right"; None where the model doesn't tell, or can't be
+    trusted (docs/outputs.md).
     """
 
     box: tuple[int, int, int, int]
@@ -45,83 +55,126 @@ class Hand:
 class HandMask:
     """The hands in one image, at the image's own height and width.
 
-    probability: float32 H×W in [0, 1]. threshold: a pixel is hand from this probability on. classes: float32 4×h×w, of
-    each of `card.HAND_CLASSES` the probability for a pixel that is hand, over the whole image at the network's
-    resolution; None where the model doesn't tell.
+    There is one list of them: `hands`. Everything else shows the same: `mask` is their union, `regions` numbers them,
+    `instances` holds them for other tools' formats.
+
+    probability: float32 H×W in [0, 1]. threshold: a pixel may be hand from this probability on. classes: float32 4×h×w,
+    of each of `card.HAND_CLASSES` the probability for a pixel that is hand, over the whole image at the network's
+    resolution; None where the model doesn't tell. min_area: of the image's area; a connected region of fewer pixels is
+    no hand. min_confidence: mean probability; a region below it is none either; None: `default_min_confidence`. With 0
+    for both the mask is all that reaches the threshold.
     """
 
     probability: np.ndarray
     threshold: float
     classes: np.ndarray | None = None
+    min_area: float = MIN_AREA
+    min_confidence: float | None = None
 
     @cached_property
     def mask(self) -> np.ndarray:
         """uint8 H×W: 255 on hands, else 0."""
-        return binarise(self.probability, self.threshold)
+        if self._keeps_all:
+            return binarise(self.probability, self.threshold)
+        return self._kept[1]
 
     @property
     def matte(self) -> np.ndarray:
         """uint8 H×W: the probability, 0 to 255, for soft edges."""
         return np.asarray((self.probability * 255).round().astype(np.uint8))
 
-    @property
+    @cached_property
     def regions(self) -> np.ndarray:
         """int32 H×W: i + 1 on the pixels of `hands[i]`, else 0."""
-        return self._regions[0]
+        return self._runs.paint()
 
     @property
     def class_map(self) -> np.ndarray:
-        """uint8 H×W: on each of `hands` 1 + its index in `card.HAND_CLASSES`; 0 elsewhere, or where it isn't told."""
-        regions, names = self._regions
-        values = np.array([0, *(HAND_CLASSES.index(name) + 1 if name else 0 for name in names)], np.uint8)
-        return np.asarray(values[regions])
+        """uint8 H×W: on each of `hands` 1 + the index in `card.HAND_CLASSES` of its likeliest class, trusted or not; 0
+        elsewhere, or where the model doesn't tell."""
+        values = np.zeros(self._runs.count + 1, np.uint8)
+        if self._classes is not None:
+            values[1:] = self._classes.argmax(1) + 1
+        return np.asarray(values[self.regions])
 
     @cached_property
-    def _regions(self) -> tuple[np.ndarray, list[str]]:
-        """The regions, largest first, and the hand class of each ("" where the model doesn't tell)."""
-        labels, n = label_components(self.mask)
-        names = [""] * n
-        if self.classes is not None:
-            labels, found = split_by_class(labels, n, self.classes)
-            names = [HAND_CLASSES[i] for i in found]
-        area = np.bincount(labels.ravel(), minlength=len(names) + 1)
-        area[0] = 0
-        order = [i for i in np.argsort(-area, kind="stable") if area[i] >= max(1, self.mask.size * SMALLEST)]
-        number = np.zeros(len(names) + 1, np.int32)
-        number[order] = np.arange(1, len(order) + 1)
-        return np.asarray(number[labels]), [names[i - 1] for i in order]
+    def _kept(self) -> tuple[Runs, np.ndarray]:
+        """The connected regions that are no specks, and the mask of them."""
+        mask = binarise(self.probability, self.threshold)
+        found = join_pieces(components(mask), self.probability, self.threshold)
+        area = found.areas
+        kept = (area >= self._least_area) & (found.sums(self.probability) >= (self.least_confidence - ROUNDING) * area)
+        if self._keeps_all or kept.all():
+            return found, mask
+        found = found.chosen(np.flatnonzero(kept) + 1)
+        return found, found.mask()
+
+    @property
+    def _keeps_all(self) -> bool:
+        return self._least_area <= 1 and self.least_confidence <= self.threshold
+
+    @property
+    def _least_area(self) -> float:
+        return self.min_area * self.probability.size
+
+    @property
+    def least_confidence(self) -> float:
+        """`min_confidence`, or its default."""
+        return default_min_confidence(self.threshold) if self.min_confidence is None else self.min_confidence
+
+    @cached_property
+    def _runs(self) -> Runs:
+        """The regions, cut where hands touch, largest first."""
+        runs = self._kept[0]
+        if self.classes is not None and runs.count:
+            runs = split_touching(runs, self.classes, self.probability, self._least_area, self.least_confidence)
+        return runs.chosen(np.argsort(-runs.areas, kind="stable") + 1)
+
+    @cached_property
+    def _classes(self) -> np.ndarray | None:
+        """float64 (n, 4): of each region the mean probability of each hand class; None where the model doesn't tell."""
+        return None if self.classes is None else mean_classes(self._runs, self.classes)
 
     @cached_property
     def hands(self) -> list[Hand]:
-        """The regions of the mask, largest first; specks below 0.02 % of the image are left out."""
-        names = self._regions[1]
-        if not names:
+        """The hands, largest first."""
+        runs = self._runs
+        if not runs.count:
             return []
-        rows, starts, ends, ids = _runs(self.regions)
+        rows, starts, ends, ids = runs.rows, runs.starts, runs.ends, runs.regions
         lengths = ends - starts
-        area = np.bincount(ids, lengths)
-        x = np.bincount(ids, lengths * (starts + ends - 1) / 2) / np.maximum(area, 1)
-        y = np.bincount(ids, lengths * rows) / np.maximum(area, 1)
-        confidence = np.bincount(self.regions.ravel(), self.probability.ravel()) / np.maximum(area, 1)
+        area = runs.areas
+        x = runs.per_region(lengths * (starts + ends - 1) / 2) / area
+        y = runs.per_region(lengths * rows) / area
+        confidence = runs.sums(self.probability) / area
         corners = np.concatenate([np.column_stack([c, rows + step]) for c in (starts, ends) for step in (0, 1)])
         owners = np.tile(ids, 4)
         hands = []
-        for i, name in enumerate(names, start=1):
-            own = corners[owners == i]
-            owner, side = name.split() if name else (None, None)
+        for i in range(runs.count):
+            own = corners[owners == i + 1]
             (left, top), (right, bottom) = own.min(0).tolist(), own.max(0).tolist()
+            owner, side = None, None
+            if self._classes is not None:
+                owner, side = owner_and_side(self._classes[i], bottom, runs.shape[0])
             hands.append(
                 Hand(
                     box=(left, top, right - left, bottom - top),
                     area=int(area[i]),
                     centroid=(float(x[i]), float(y[i])),
-                    confidence=float(confidence[i]),
+                    confidence=float(min(1.0, confidence[i])),
                     convexity=float(area[i] / outline_area(convex_hull(own))),
                     owner=owner,
                     side=side,
                 )
             )
         return hands
+
+    @property
+    def instances(self) -> Instances:
+        """`hands`, with their pixels, as `handseg.formats` takes them."""
+        items = [Instance(hand.box, self._region(i), hand.confidence) for i, hand in enumerate(self.hands)]
+        height, width = self._runs.shape
+        return Instances(height, width, tuple(items))
 
     def contours(self, tolerance: float = 0.0) -> list[list[np.ndarray]]:
         """Of each hand the outlines along the edges of its pixels: (n, 2) arrays of (x, y), as `contours.trace` gives.
@@ -136,7 +189,7 @@ class HandMask:
         return found
 
     def polygons(self, tolerance: float = TOLERANCE) -> list[list[np.ndarray]]:
-        """Of each hand its polygons without holes, float64 (n, 2) of (x, y), as `formats.polygons` gives."""
+        """Of each hand its polygons without holes, float64 (n, 2) of (x, y), as `polygons.polygons` gives."""
         return [[p + hand.box[:2] for p in polygons(self._region(i), tolerance)] for i, hand in enumerate(self.hands)]
 
     def to_supervision(self) -> Detections:
@@ -159,14 +212,4 @@ class HandMask:
 
     def _region(self, i: int) -> np.ndarray:
         """bool: the pixels of a hand, within its box."""
-        x, y, width, height = self.hands[i].box
-        return np.asarray(self.regions[y : y + height, x : x + width] == i + 1)
-
-
-def _runs(regions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of each horizontal run of pixels of one region: row, first column, column past the last one, and the region."""
-    padded = np.pad(regions, ((0, 0), (1, 1)))
-    rows, edges = np.nonzero(padded[:, 1:] != padded[:, :-1])
-    values = padded[rows, edges + 1]  # right of the edge; 0 at the last of a row
-    runs = np.flatnonzero(values)
-    return rows[runs], edges[runs], edges[runs + 1], values[runs]
+        return self._runs.crop(i + 1)[0]

@@ -15,7 +15,7 @@ from handseg.errors import ModelError
 from handseg.image import ImageLike, load_image
 from handseg.postprocess import restore
 from handseg.preprocess import Placement, preprocess
-from handseg.result import HandMask
+from handseg.result import MIN_AREA, HandMask
 from handseg.second_look import CLOSER, SCALES, looks_small
 
 TestTime = Literal["none", "flip", "flip+scales"]
@@ -58,6 +58,8 @@ def load(
     threshold: float | None = None,
     test_time: TestTime = "none",
     second_look: bool = True,
+    min_area: float = MIN_AREA,
+    min_confidence: float | None = None,
 ) -> Segmenter:
     """Open a packaged model by name, or a model file by path.
 
@@ -68,10 +70,20 @@ def load(
     multiple of the cost: `flip` (2 times), `flip+scales` (about 7 times). What it gains is small (docs/results).
     second_look: show images with small hands to the network again, 2 or 3 times as large; it finds more of them
     (docs/results), at 5 or 14 times the cost for such an image and none for others.
+    min_area: share of the image's area that a region must have to be a hand. min_confidence: mean probability that it
+    must have; default: a quarter of the way from the threshold to 1. 0 for both: all that reaches the threshold.
     Raises ModelError when the model, the engine, the device or the policy isn't there.
     """
     opened = open_engine(model, engine=engine, threads=threads, device=device)
-    return Segmenter(opened, policy=policy, threshold=threshold, test_time=test_time, second_look=second_look)
+    return Segmenter(
+        opened,
+        policy=policy,
+        threshold=threshold,
+        test_time=test_time,
+        second_look=second_look,
+        min_area=min_area,
+        min_confidence=min_confidence,
+    )
 
 
 class Segmenter:
@@ -85,6 +97,8 @@ class Segmenter:
         threshold: float | None = None,
         test_time: TestTime = "none",
         second_look: bool = True,
+        min_area: float = MIN_AREA,
+        min_confidence: float | None = None,
     ) -> None:
         self.engine = engine
         self.card = engine.card
@@ -95,8 +109,13 @@ class Segmenter:
             raise ModelError(f"threshold {threshold}: must lie between 0 and 1")
         if test_time not in TEST_TIME_VIEWS:
             raise ModelError(f"test_time {test_time!r}: unknown; choose one of {', '.join(get_args(TestTime))}")
+        for name, value in (("min_area", min_area), ("min_confidence", min_confidence)):
+            if value is not None and not 0 <= value <= 1:
+                raise ModelError(f"{name} {value}: must lie between 0 and 1")
         self.policy: LabelPolicy = policy
         self.threshold = self.card.threshold if threshold is None else threshold
+        self.min_area = min_area
+        self.min_confidence = min_confidence
         self._channel = self.card.policies.index(policy)
         self.test_time: TestTime = test_time
         self.second_look = second_look
@@ -104,8 +123,24 @@ class Segmenter:
 
     def without_second_look(self) -> Segmenter:
         """The same, but all frames cost alike and are seen alike: for video."""
+        return self.changed(second_look=False)
+
+    def changed(
+        self,
+        *,
+        policy: LabelPolicy | None = None,
+        threshold: float | None = None,
+        second_look: bool | None = None,
+    ) -> Segmenter:
+        """The same engine and settings but for those that are named."""
         return Segmenter(
-            self.engine, policy=self.policy, threshold=self.threshold, test_time=self.test_time, second_look=False
+            self.engine,
+            policy=policy or self.policy,
+            threshold=self.threshold if threshold is None else threshold,
+            test_time=self.test_time,
+            second_look=self.second_look if second_look is None else second_look,
+            min_area=self.min_area,
+            min_confidence=self.min_confidence,
         )
 
     def describe(self, result: HandMask, name: str) -> dict[str, Any]:
@@ -118,6 +153,8 @@ class Segmenter:
             "model": self.card.name,
             "policy": self.policy,
             "threshold": self.threshold,
+            "min_area": result.min_area,
+            "min_confidence": result.least_confidence,
             "hands": [asdict(hand) for hand in result.hands],
         }
 
@@ -166,7 +203,7 @@ class Segmenter:
             if self.card.hand_classes:
                 height, width = placement.resized
                 classes = output[len(self.card.policies) :, :height, :width]
-            yield HandMask(probability, self.threshold, classes)
+            yield HandMask(probability, self.threshold, classes, self.min_area, self.min_confidence)
 
     def _mean(self, outputs: Sequence[np.ndarray], prepared: Prepared) -> np.ndarray:
         """Of what is seen in each view, at the image's own size."""

@@ -223,7 +223,8 @@ def test_annotation_formats_hold_the_mask(tmp_path: Path) -> None:
     assert np.array_equal(formats.coco_mask(mine, *mask.shape), mask)
     drawn = formats.yolo_mask((tmp_path / "out" / "b.txt").read_text(), *mask.shape)
     assert ((drawn > 0) & (mask > 0)).sum() > 0.98 * ((drawn > 0) | (mask > 0)).sum()
-    assert json.loads((tmp_path / "out" / "b_labelme.json").read_text())["imagePath"] == "b.jpg"
+    labelme = json.loads((tmp_path / "out" / "b_labelme.json").read_text())
+    assert (tmp_path / "out" / labelme["imagePath"]).resolve() == (tmp_path / "in" / "b.jpg").resolve()
     shutil.copyfile(EXAMPLE, tmp_path / "in" / "c.jpg")
     again = handseg("predict", "in", "-o", "out", "--save", "mask,coco,yolo,labelme", cwd=tmp_path)
     assert "1 done, 2 there already" in again.stderr
@@ -237,3 +238,33 @@ def test_a_foreign_annotations_file_is_not_overwritten(tmp_path: Path) -> None:
     result = handseg("predict", EXAMPLE, "-o", tmp_path, "--save", "coco")
     assert_one_error(result, "annotations.json", "not a COCO file", "--overwrite")
     assert (tmp_path / "annotations.json").read_text() == "[1, 2]"
+
+
+def test_one_hand_is_one_instance_in_every_output(tmp_path: Path, data: Path) -> None:
+    """Hands that a network takes for two, with a fingertip cut off, and with specks beside them."""
+    photos = [data / "irllabs" / "images" / f"00000{number}.jpg" for number in (104, 113, 116, 118)]
+    save = "mask,json,coco,yolo,labelme,indexed"
+    assert handseg("predict", *photos, "-o", tmp_path, "--save", save).returncode == 0
+    coco = json.loads((tmp_path / "annotations.json").read_text())
+    assert len(coco["annotations"]) == len(photos)
+    for photo, image, annotation in zip(photos, coco["images"], coco["annotations"]):
+        stem = tmp_path / photo.stem
+        mask = load_mask(stem.with_suffix(".png"))
+        (hand,) = json.loads(stem.with_suffix(".json").read_text())["hands"]
+        assert annotation["image_id"] == image["id"]
+        assert annotation["area"] == hand["area"] == np.count_nonzero(mask)
+        assert annotation["bbox"] == hand["box"]
+        assert annotation["score"] == pytest.approx(hand["confidence"], abs=1e-4)
+        assert hand["owner"] is None
+        assert len(stem.with_suffix(".txt").read_text().splitlines()) == 1
+        (instance,) = formats.labelme_instances(json.loads((tmp_path / f"{photo.stem}_labelme.json").read_text()))
+        assert instance.score == annotation["score"]
+        assert np.array_equal(np.array(Image.open(tmp_path / f"{photo.stem}_indexed.png")) * 255, mask)
+
+
+def test_what_counts_as_a_hand_can_be_chosen(tmp_path: Path) -> None:
+    assert handseg("predict", EXAMPLE, "-o", tmp_path, "--min-area", "0.5", "--save", "mask,json").returncode == 0
+    assert not load_mask(tmp_path / "hand.png").any()
+    description = json.loads((tmp_path / "hand.json").read_text())
+    assert (description["hands"], description["min_area"]) == ([], 0.5)
+    assert handseg("predict", EXAMPLE, "-o", tmp_path, "--min-confidence", "2").returncode == 2

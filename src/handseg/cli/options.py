@@ -32,6 +32,18 @@ policy = click.option(
 threshold = click.option(
     "--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Default: the model's own."
 )
+min_area = click.option(
+    "--min-area",
+    type=click.FloatRange(0, 1),
+    default=0.0002,  # handseg.result.MIN_AREA, whose import would bring numpy
+    show_default=True,
+    help="Share of the picture that a region must cover to be a hand; smaller ones are left out of everything.",
+)
+min_confidence = click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    help="Mean probability that a hand must have. Default: a quarter of the way from the threshold to 1.",
+)
 threads = click.option("--threads", type=click.IntRange(1), help="Default: all cores.")
 second_look = click.option(
     "--second-look/--no-second-look",

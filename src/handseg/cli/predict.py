@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections import Counter
@@ -19,8 +20,7 @@ from handseg.errors import DataError, HandsegError, ImageError, MissingExtraErro
 from handseg.parallel import cores, in_order, return_freed_arrays
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from handseg.instances import Instances
     from handseg.segmenter import Segmenter, TestTime
 
 OUTPUTS = {
@@ -75,6 +75,8 @@ def parse_outputs(_ctx: click.Context, _param: click.Parameter, value: str) -> t
 @options.device
 @options.test_time
 @options.second_look
+@options.min_area
+@options.min_confidence
 def command(
     inputs: tuple[Path, ...],
     output: Path,
@@ -89,6 +91,8 @@ def command(
     device: str,
     test_time: TestTime,
     second_look: bool,
+    min_area: float,
+    min_confidence: float | None,
 ) -> None:
     """Write hand masks for images, videos and folders.
 
@@ -111,6 +115,8 @@ def command(
             threshold=threshold,
             test_time=test_time,
             second_look=second_look,
+            min_area=min_area,
+            min_confidence=min_confidence,
         )
 
     return_freed_arrays()
@@ -143,15 +149,15 @@ def command(
 
     with collection as coco, bar:
 
-        def segment_image(job: tuple[Path, Path]) -> np.ndarray | None:
+        def segment_image(job: tuple[Path, Path]) -> Instances | None:
             return write(alone, *job, save, overwrite, coco is None or coco.had(job[1]))
 
         for (source, stem), future in in_order(segment_image, images, workers):
             with reporting(source, failures):
-                mask = future.result()
-                written[mask is not None] += 1
-                if coco is not None and mask is not None:
-                    coco.add(source, stem, mask)
+                hands = future.result()
+                written[hands is not None] += 1
+                if coco is not None and hands is not None:
+                    coco.add(source, stem, hands)
             advance()
         for source, stem in videos:
             with reporting(source, failures):
@@ -280,8 +286,8 @@ def write_video(
 
 def write(
     segmenter: Segmenter, source: Path, stem: Path, save: Sequence[str], overwrite: bool, in_coco: bool
-) -> np.ndarray | None:
-    """Segment one image and write each output, whole or not at all; its mask, or None where all was there already.
+) -> Instances | None:
+    """Segment one image and write each output, whole or not at all; its hands, or None where all was there already.
 
     in_coco: it needs no entry in a COCO file, or has one.
     """
@@ -305,9 +311,10 @@ def write(
         if kind == "json":
             text(path, json.dumps(segmenter.describe(result, source.name), indent=1) + "\n")
         elif kind == "labelme":
-            text(path, json.dumps(formats.labelme(result.mask, source.name), indent=1) + "\n")
+            image_path = Path(os.path.relpath(source.resolve(), path.resolve().parent)).as_posix()
+            text(path, json.dumps(formats.labelme(result, image_path), indent=1) + "\n")
         elif kind == "yolo":
-            text(path, formats.yolo_lines(result.mask))
+            text(path, formats.yolo_lines(result))
         elif kind == "mask":
             save_png(path, result.mask)
         elif kind == "matte":
@@ -320,7 +327,7 @@ def write(
             save_indexed_png(path, draw.indexed(result.regions), draw.PALETTE)
         else:
             save_png(path, getattr(draw, kind)(image, result.mask))
-    return result.mask
+    return result.instances
 
 
 class CocoFile:
@@ -348,7 +355,7 @@ class CocoFile:
         """Whether an earlier call put this image there."""
         return self._relative(stem) in self._had
 
-    def add(self, source: Path, stem: Path, mask: np.ndarray) -> None:
+    def add(self, source: Path, stem: Path, hands: Instances) -> None:
         from handseg.formats import coco_annotations
 
         name = str(self._relative(stem)) + ("" if stem.suffix == source.suffix else source.suffix)
@@ -356,9 +363,13 @@ class CocoFile:
         if old is not None:
             self._annotations = [a for a in self._annotations if a["image_id"] != old["id"]]
         self._last_image += 1
-        height, width = mask.shape
-        self._images[name] = {"id": self._last_image, "file_name": name, "height": height, "width": width}
-        added = coco_annotations(mask, self._last_image, self._last_annotation + 1, use_rle=True)
+        self._images[name] = {
+            "id": self._last_image,
+            "file_name": name,
+            "height": hands.height,
+            "width": hands.width,
+        }
+        added = coco_annotations(hands, self._last_image, self._last_annotation + 1, use_rle=True)
         self._last_annotation += len(added)
         self._annotations += added
 

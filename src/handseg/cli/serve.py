@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 @options.device
 @options.test_time
 @options.second_look
+@options.min_area
+@options.min_confidence
 def command(
     host: str,
     port: int,
@@ -47,6 +49,8 @@ def command(
     device: str,
     test_time: TestTime,
     second_look: bool,
+    min_area: float,
+    min_confidence: float | None,
 ) -> None:
     """Answer requests for masks over HTTP.
 
@@ -74,6 +78,8 @@ def command(
         threshold=threshold,
         test_time=test_time,
         second_look=second_look,
+        min_area=min_area,
+        min_confidence=min_confidence,
     )
     limits = Limits(max_megabytes, max_megapixels, max_waiting)
     app = create_app(segmenter, limits, local=host in LOOPBACK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import TypedDict
@@ -12,7 +13,6 @@ import numpy as np
 
 from handseg.errors import MissingExtraError
 from handseg.metrics.temporal import Stability, StabilityMeter
-from handseg.postprocess import binarise
 from handseg.segmenter import Segmenter
 from handseg.video.frame import VideoFrame
 from handseg.video.reader import open_video
@@ -63,7 +63,7 @@ def evaluate_video(
             smooth_times.append(time.perf_counter() - middle)
             segment_times.append(middle - start)
             flow.advance(frame.image)
-            masks = {"unsmoothed": result.mask, "smoothed": binarise(steady, result.threshold)}
+            masks = {"unsmoothed": result.mask, "smoothed": replace(result, probability=steady).mask}
             for name, mask in masks.items():
                 small = flow.shrink(mask)
                 meters[name].add(small, *(flow.carry(last[name]) if name in last else (None, None)))

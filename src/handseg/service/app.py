@@ -137,13 +137,7 @@ def create_app(segmenter: Segmenter, limits: Limits = Limits(), *, local: bool =
             if await request.is_disconnected():
                 raise ClientDisconnect
             try:
-                asked = Segmenter(
-                    segmenter.engine,
-                    policy=policy or segmenter.policy,
-                    threshold=threshold or segmenter.threshold,
-                    test_time=segmenter.test_time,
-                    second_look=segmenter.second_look,
-                )
+                asked = segmenter.changed(policy=policy, threshold=threshold)
                 answer = partial(_answer, asked, content, name, output, limits.megapixels * MEGA)
                 return await anyio.to_thread.run_sync(answer)
             except HandsegError as error:
