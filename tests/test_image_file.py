@@ -218,6 +218,13 @@ def test_an_image_is_known_by_its_content(tmp_path: Path) -> None:
         raise ValueError("told")
 
 
+def test_a_large_mask_takes_few_bytes(tmp_path: Path) -> None:
+    Image.new("1", (8000, 6400)).save(tmp_path / "a.png")
+    assert not load_mask(tmp_path / "a.png").any()
+    with pytest.raises(ImageError, match="are no photo"):
+        load_image(tmp_path / "a.png")
+
+
 def test_the_given_files(data: Path) -> None:
     folder = data.parent / "cases" / "hostile"
     if not folder.is_dir():

@@ -45,7 +45,7 @@ def load_image(source: ImageLike) -> np.ndarray:
     if isinstance(source, Image.Image):
         image_file.check_size(source.height, source.width)
         return to_rgb(source)
-    return image_file.read(Path(source), to_rgb)
+    return image_file.read_photo(Path(source), to_rgb)
 
 
 def decode_image(content: bytes, name: str, *, max_pixels: int | None = None) -> np.ndarray:
@@ -53,7 +53,7 @@ def decode_image(content: bytes, name: str, *, max_pixels: int | None = None) ->
 
     max_pixels: an image of more is refused before it is decoded; default: `image_file.MAX_PIXELS`.
     """
-    return image_file.read(Path(name), to_rgb, content, max_pixels)
+    return image_file.read_photo(Path(name), to_rgb, content, max_pixels)
 
 
 def load_mask(path: str | os.PathLike[str]) -> np.ndarray:

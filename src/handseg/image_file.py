@@ -33,11 +33,20 @@ HEADER_READS, READS, BYTES_PER_READ = 10_000, 200_000, 64
 TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def read(
+def read(path: Path, convert: Callable[[Image.Image], T]) -> T:
+    """What `convert` makes of the image that `open_image` gives; the same errors."""
+    with open_image(path) as image:
+        return convert(image)
+
+
+def read_photo(
     path: Path, convert: Callable[[Image.Image], T], content: bytes | None = None, max_pixels: int | None = None
 ) -> T:
-    """What `convert` makes of the image that `open_image` gives; the same errors."""
+    """The same of a photo, not of a mask: one with hardly a byte for its pixels is refused too."""
     with open_image(path, content, max_pixels) as image:
+        size = path.stat().st_size if content is None else len(content)
+        if image.width * image.height > max(EMPTY_PIXELS, EMPTY_DENSITY * size):
+            raise ImageError(f"{image.width}×{image.height} pixels in {size} bytes are no photo; shrink it first")
         return convert(image)
 
 
@@ -139,14 +148,11 @@ def _open(path: Path, file: BinaryIO, size: int, max_pixels: int | None) -> Imag
         most = MAX_PIXELS if max_pixels is None else max_pixels
         raise ImageError(f"more than {most // 1_000_000} megapixels; shrink it first") from error
     check_size(image.height, image.width, max_pixels)
-    pixels = image.width * image.height
-    if pixels > max(EMPTY_PIXELS, EMPTY_DENSITY * size):
-        raise ImageError(f"{image.width}×{image.height} pixels in {size} bytes are no photo; shrink it first")
     if image.format in ("JPEG", "MPO"):
         file.seek(0)
         check_scans(file.read())
     tiles: Any = getattr(image, "tile", [])
-    if tiles and tiles[0][0] == "ppm_plain" and pixels > MAX_DIGITS:
+    if tiles and tiles[0][0] == "ppm_plain" and image.width * image.height > MAX_DIGITS:
         raise ImageError("a large picture written in digits; save it as PNG")
     ration.header_is_read()
     return image
