@@ -70,7 +70,7 @@ def compare(result: handseg.HandMask, labels: list[np.ndarray], count: Counter[s
                 )
                 for j in large
             ]
-            count["told apart"] += len(numbers) >= len(large) and min(best) >= 0.5
+            count["told apart"] += int(len(numbers) >= len(large) and min(best) >= 0.5)
         elif sum(s > 0.03 * area for s in shared) == 1:
             count["single"] += 1
             count["cut"] += len(numbers) > 1

@@ -1,7 +1,8 @@
 // Which regions of a picture are hands: the same as Python's `HandMask.mask`, see src/handseg/result.py and pieces.py.
 
 export const MIN_AREA = 2e-4; // of the picture
-const SHARE_ABOVE = 0.25; // of the way from the threshold to 1
+const ABOVE = 0.1; // the threshold
+const ENOUGH = 0.7;
 const ROUNDING = 1e-6;
 const LINK = 0.75; // of the threshold
 const SMALL = 0.1; // of the larger piece's area
@@ -16,7 +17,7 @@ export function handMask(
   height,
   threshold,
   minArea = MIN_AREA,
-  minConfidence = threshold + SHARE_ABOVE * (1 - threshold),
+  minConfidence = Math.max(threshold, Math.min(threshold + ABOVE, ENOUGH)),
 ) {
   const { labels, regions } = label(probability, width, height, threshold);
   const hand = join(regions, label(probability, width, height, LINK * threshold).labels);

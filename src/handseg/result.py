@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 MIN_AREA = 2e-4  # of the image's area; less is a speck, no hand
 ROUNDING = 1e-6  # of a mean of float32
-SHARE_ABOVE = 0.25  # of the way from the threshold to 1: what a region's mean probability must reach
+ABOVE = 0.1  # the threshold: what the mean probability of a region must reach,
+ENOUGH = 0.7  # but no more than this, for a higher threshold asks for enough
 
 
 def default_min_confidence(threshold: float) -> float:
     """The least mean probability of a hand where none is asked for: 0.7 at the packaged models' threshold of 0.6."""
-    return threshold + SHARE_ABOVE * (1 - threshold)
+    return max(threshold, min(threshold + ABOVE, ENOUGH))
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def load(
     second_look: show images with small hands to the network again, 2 or 3 times as large; it finds more of them
     (docs/results), at 5 or 14 times the cost for such an image and none for others.
     min_area: share of the image's area that a region must have to be a hand. min_confidence: mean probability that it
-    must have; default: a quarter of the way from the threshold to 1. 0 for both: all that reaches the threshold.
+    must have; default: 0.1 above the threshold, but at most 0.7. 0 for both: all that reaches the threshold.
     Raises ModelError when the model, the engine, the device or the policy isn't there.
     """
     opened = open_engine(model, engine=engine, threads=threads, device=device)

@@ -42,7 +42,7 @@ min_area = click.option(
 min_confidence = click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
-    help="Mean probability that a hand must have. Default: a quarter of the way from the threshold to 1.",
+    help="Mean probability that a hand must have. Default: 0.1 above the threshold, but at most 0.7.",
 )
 threads = click.option("--threads", type=click.IntRange(1), help="Default: all cores.")
 second_look = click.option(
