@@ -25,8 +25,8 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"postprocess", "contours"},
     {"preprocess"},
     {"card", "image", "metrics", "parallel"},
-    {"image_file", "colour"},
-    {"depth", "orientation"},
+    {"image_file", "colour", "stored"},
+    {"depth", "orientation", "mask_values"},
     {"errors"},
 ]
 TORCH = {"nets", "training", "export"}

@@ -57,17 +57,19 @@ def egohands(root: Path, output: Path, workers: int | None) -> None:
 @command.command()
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.policy
-def check(data: tuple[Path, ...], policy: LabelPolicy) -> None:
+@options.mask_values
+def check(data: tuple[Path, ...], policy: LabelPolicy, mask_values: str) -> None:
     """Look for the mistakes that spoil a training: sizes, values and emptiness of the masks."""
     from handseg.data import read_dataset
+    from handseg.data.meaning import meaning_notes
     from handseg.data.verify import verify
 
     for root in data:
-        samples = read_dataset(root, policy)
-        inverted = verify(samples)
-        for sample in inverted:
-            click.echo(f"error: {sample.label}: hand along most of its border: inverted? Invert it", err=True)
-        if inverted:
+        samples = read_dataset(root, policy, mask_values=mask_values)
+        verify(samples)
+        for note in meaning_notes(samples):
+            click.echo(f"{note.level}: {note}", err=True)
+        if any(s.inverted for s in samples):
             sys.exit(1)
         click.echo(f"{root}: {len(samples)} images, {len({s.session for s in samples})} sessions, no fault found")
 

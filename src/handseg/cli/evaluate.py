@@ -11,6 +11,7 @@ import click
 
 from handseg.card import LabelPolicy
 from handseg.cli import options
+from handseg.cli.meaning import tell_meaning
 from handseg.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @options.model
 @options.engine
 @options.policy
+@options.mask_values
 @options.threshold
 @options.threads
 @options.device
@@ -48,6 +50,7 @@ def command(
     model: str,
     engine: str | None,
     policy: LabelPolicy,
+    mask_values: str,
     threshold: float | None,
     threads: int | None,
     device: str,
@@ -75,7 +78,8 @@ def command(
     from handseg.evaluation import evaluate
 
     segmenter = open_segmenter(model, engine, threads, device, policy, threshold, test_time, second_look)
-    samples = read_datasets(data, policy)
+    samples = read_datasets(data, policy, mask_values=mask_values)
+    tell_meaning(samples)
     if split is not None:
         samples = Split.load(split).select(samples, subset)
     if not samples:
@@ -109,7 +113,7 @@ def command(
         from handseg.evaluation.pictures import gallery, precision_recall_curve, reliability_plot
 
         pictures = {
-            "gallery": "Best, median and worst images by IoU. Green: hit. Red: false hand. Blue: missed hand",
+            "gallery": "Best, median and worst images by IoU. Green: hit. Red: false hand. Blue: missed. Grey: unknown",
             "precision_recall": "Precision and recall over all thresholds",
             "reliability": "Calibration: the diagonal is perfect",
         }

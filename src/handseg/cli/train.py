@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from handseg.cli import options
+from handseg.cli.meaning import tell_meaning
 from handseg.errors import MissingExtraError, TrainingError
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Learn from the test side too: a model to be used, once its recipe has been scored without.",
 )
+@options.mask_values
 @click.option("--resume", is_flag=True, help="Continue exactly where the run in OUTPUT stands.")
 @click.option("--init", help="Start from the weights of this checkpoint or model, packaged or a file, to tune them.")
 @click.option("--seed", default=0, show_default=True, help="Of the weights, the draws and their augmentation.")
@@ -103,6 +106,7 @@ def command(
     output: Path,
     split: Path | None,
     protocol: Any,
+    mask_values: str,
     final: bool,
     resume: bool,
     init: str | None,
@@ -127,9 +131,10 @@ def command(
     chosen = Recipe.load(recipe)
     if epochs is not None:
         chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, epochs=epochs))
-    samples = read_datasets(data)
+    samples = read_datasets(data, mask_values=mask_values)
     forearm = [s for root in forearm_data for s in read_forearm(root)]
     extra = [s for root in extra_data for s in read_extra(root)]
+    tell_meaning([*samples, *forearm, *extra])
     tracked = output / "landmarks.json"  # kept, so that a resumed run learns from the same
     if landmarks is not None and not tracked.is_file():
         with_landmarks(forearm, landmarks)  # fails here, before anything is written
@@ -156,12 +161,12 @@ def command(
         f"{len(val)} to validate, {len(sides.test)} kept for testing ({sides.protocol})",
         err=True,
     )
-    options = FitOptions(progress=sys.stderr.isatty(), **settings)
-    wrist = _keep_teacher(teacher, output, options.threads)
+    how = FitOptions(progress=sys.stderr.isatty(), **settings)
+    wrist = _keep_teacher(teacher, output, how.threads)
     train += forearm + extra + background + unlabelled
     keep_freed_memory()
     held_out = {s.session for s in sides.select(samples, "test")}
-    checkpoint = fit(chosen, train, val, output, options, resume=resume, init=init, teacher=wrist, held_out=held_out)
+    checkpoint = fit(chosen, train, val, output, how, resume=resume, init=init, teacher=wrist, held_out=held_out)
     click.echo(f"{checkpoint}")
 
 

@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from handseg.card import LABEL_POLICIES, LabelPolicy
+from handseg.data.description import DatasetDescription
 from handseg.data.egohands import is_egohands, join_hands, read_egohands, session_of
+from handseg.data.meaning import settle
 from handseg.data.sample import Sample
 from handseg.errors import DataError
 from handseg.image import IMAGE_SUFFIXES
@@ -22,29 +24,43 @@ UMA_NAME = re.compile(r"(?:train|test)_(?P<video>\d+)_\d+")  # UTG and YHG, Cai 
 HGR_NAME = re.compile(r".*_(?P<video>hgr\w+_id\d+)_\d+")  # Kawulok et al.: one subject, one session
 
 
-def read_datasets(roots: Iterable[str | Path], policy: LabelPolicy = "hand") -> list[Sample]:
+def read_datasets(roots: Iterable[str | Path], policy: LabelPolicy = "hand", *, mask_values: str = "") -> list[Sample]:
     """The samples of several datasets, see `read_dataset`. Single frames of EgoHands that lie in one of them are told
     whose hands they show, where another is an EgoHands root that knows.
     """
     folders = [Path(root) for root in roots]
-    samples = [sample for folder in folders for sample in read_dataset(folder, policy)]
+    samples = [sample for folder in folders for sample in read_dataset(folder, policy, mask_values=mask_values)]
     for folder in folders:
         if is_egohands(folder):
             samples = join_hands(samples, folder)
     return samples
 
 
-def read_dataset(root: str | Path, policy: LabelPolicy = "hand") -> list[Sample]:
-    """The samples of an EgoHands root, or of a folder with `images/` and `masks/`.
+def read_dataset(root: str | Path, policy: LabelPolicy = "hand", *, mask_values: str = "") -> list[Sample]:
+    """The samples of an EgoHands root, or of a folder with `images/` and `masks/`, all masks read alike.
 
-    policy: what the labels call a hand, where the index doesn't say.
-    Raises DataError when the folder is neither, is empty, or an image has no mask.
+    policy: what the labels call a hand, where the index and dataset.toml don't say. mask_values: what the masks' values
+    mean, see `MaskMeaning.parse`; default: what dataset.toml says, else `default_meaning`.
+    Raises DataError when the folder is neither, is empty, or an image has no mask, or a mask can't be read or
+    understood.
     """
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; check the path")
     if is_egohands(root):
         return read_egohands(root)
+    description = DatasetDescription.load(root)
+    if mask_values:
+        description = replace(description, mask_values=mask_values)
+    settled = settle(_list_samples(root, description.policy or policy), description)
+    if settled.problems:
+        first, *more = settled.problems
+        others = f" (and {len(more)} more masks: handseg data check)" if more else ""
+        raise DataError(f"{first}{others}")
+    return settled.samples
+
+
+def _list_samples(root: Path, policy: LabelPolicy) -> list[Sample]:
     if (root / "index.csv").is_file():
         return _read_index(root, policy)
     if not (root / "images").is_dir() or not (root / "masks").is_dir():
@@ -75,7 +91,8 @@ def _of_policy(root: str | Path, policy: LabelPolicy, otherwise: str) -> list[Sa
     samples = read_dataset(root, policy)
     if other := [s for s in samples if s.policy != policy]:
         raise DataError(
-            f"{root}: its index.csv says that {other[0].name} is labelled {other[0].policy}; give it as {otherwise}"
+            f"{root}: its index.csv or dataset.toml says that {other[0].name} is labelled {other[0].policy}; "
+            f"give it as {otherwise}"
         )
     return samples
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -98,10 +98,7 @@ def fit(
             "images without labels teach only by a teacher that is imitated: "
             "name one with --teacher, and a recipe with `distil` in its [loss] table, as nano"
         )
-    inverted = {id(sample) for sample in verify([*train, *val])}
-    if inverted:
-        train, val = ([replace(s, inverted=id(s) in inverted) for s in side] for side in (train, val))
-        print(f"inverting {len(inverted)} masks that show the background (see: handseg data check)", file=sys.stderr)
+    verify([*train, *val])
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
         return _fit(recipe, train, val, folder, options, last if resume else None, init, teacher, held_out)
