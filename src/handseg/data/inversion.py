@@ -20,8 +20,12 @@ ALONG = 0.75  # share of a border that is hand, from which a mask is looked at
 FEWEST = 3  # masks that say something of a dataset
 REFERENCES = 32  # masks by which the colours of hand and background are learned
 SIDE = 96  # pixels of the long side at which colours are compared
-LEVELS = 8  # of each of red, green and blue
-SURE = 0.5  # nats by which the colours must speak against a mask, in the mean over its pixels
+LEVELS = 12  # of each of red, green and blue
+SURE = 0.5  # nats by which the evidence must speak against a mask
+# Nats for a hand in the middle and none along the border. With the colours, masks of 100 images of each of 5 sets are
+# told from their inverses as follows: 89 to 100 of 100 inverted ones are found, and 0 to 8 of 100 windows that a hand
+# fills are taken for one.
+MIDDLE = 4.0
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,11 @@ def find_inverted(samples: Sequence[Sample], shares: Sequence[Shares]) -> list[b
     spread = references[:: max(1, len(references) // REFERENCES)][:REFERENCES]
     colours = _Colours([_small(samples[i]) for i in spread], turned) if len(references) >= FEWEST else None
     for i in candidates:
-        verdict = colours.agreement(*_small(samples[i]), turned) if colours else 0.0
-        inverted[i] = turned if verdict > SURE else not turned if verdict < -SURE else None
+        inverted[i] = None
+        if colours is not None:
+            evidence = colours.agreement(*_small(samples[i])) + MIDDLE * (shares[i].centre - shares[i].border)
+            if not -SURE < evidence <= 0:
+                inverted[i] = evidence < 0
     return inverted
 
 
@@ -82,13 +89,12 @@ class _Colours:
         background, hand = seen / seen.sum(axis=1, keepdims=True)
         self._evidence = np.log(hand / background)
 
-    def agreement(self, cells: np.ndarray, mask: np.ndarray, turned: bool) -> float:
+    def agreement(self, cells: np.ndarray, mask: np.ndarray) -> float:
         """Mean log-likelihood ratio on a mask's hand less that on its background; below 0 it is the other way round."""
         evidence = self._evidence[cells]
         if not ((mask == HAND).any() and (mask == BACKGROUND).any()):
             return 0.0
-        difference = float(evidence[mask == HAND].mean() - evidence[mask == BACKGROUND].mean())
-        return -difference if turned else difference
+        return float(evidence[mask == HAND].mean() - evidence[mask == BACKGROUND].mean())
 
 
 def _small(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
