@@ -87,7 +87,8 @@ class MaskMeaning:
                 mask[inside] = meant
                 known |= inside
         if not known.all():
-            raise DataError(f"holds {named(np.unique(values[~known]))}, of which nothing is said; {SAY}")
+            unsaid = named(np.unique(values[~known]))
+            raise DataError(f"holds {named(np.unique(values))}, and nothing is said of {unsaid}; {SAY}")
         return mask
 
 

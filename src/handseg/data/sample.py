@@ -66,7 +66,7 @@ class Sample:
         if not isinstance(self.label, Path):
             return fill_polygons(self.label, *image_size(self.image))
         label = load_label(self.label)
-        self._check_size(self.label, label.shape)
+        self._check_size(self.label, label)
         try:
             mask = self.meaning(label)
         except DataError as error:
@@ -83,22 +83,15 @@ class Sample:
         if self.forearm is None:
             return None
         label = load_label(self.forearm)
-        self._check_size(self.forearm, label.shape)
+        self._check_size(self.forearm, label)
         return np.where((label > 0) & (label < 255), 128, label).astype(np.uint8)
 
-    def check_sizes(self) -> None:
-        """Raises DataError where a label file has another size than its image; the pixels aren't decoded."""
+    def _check_size(self, path: Path, label: np.ndarray) -> None:
         size = image_size(self.image)
-        for path in (self.label, self.forearm):
-            if isinstance(path, Path):
-                self._check_size(path, image_size(path), size)
-
-    def _check_size(self, path: Path, label: tuple[int, ...], size: tuple[int, int] | None = None) -> None:
-        height, width = size or image_size(self.image)
-        if label != (height, width):
+        if label.shape != size:
             raise DataError(
-                f"{path}: the mask has {label[1]}×{label[0]} pixels and its image "
-                f"{self.image.name} {width}×{height}; make them the same size"
+                f"{path}: the mask has {label.shape[1]}×{label.shape[0]} pixels and its image "
+                f"{self.image.name} {size[1]}×{size[0]}; make them the same size"
             )
 
     def load_hands(self) -> list[np.ndarray] | None:

@@ -19,7 +19,8 @@ def verify(samples: Sequence[Sample]) -> None:
     if not samples:
         raise DataError("no images to train on; check the data and the split")
     for sample in samples:
-        sample.check_sizes()
+        sample.load_mask()  # again, and all of it: for its size, and a file may have been changed since
+        sample.load_forearm()
     if not any(s.shows_hand for s in samples):
         raise DataError(
             f"{samples[0].image.parent}: not one of {len(samples)} masks has a hand in it; check the labels, and that "

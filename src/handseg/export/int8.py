@@ -25,8 +25,8 @@ from handseg.engines import Engine, open_engine
 from handseg.errors import DataError, MissingExtraError, ModelError
 from handseg.export.half import restore_half
 from handseg.image import IMAGE_SUFFIXES, load_image, write_atomically
-from handseg.mask_values import HAND, IGNORE
-from handseg.metrics import count, score
+from handseg.mask_values import HAND
+from handseg.metrics import count_labelled, score
 from handseg.preprocess import preprocess
 from handseg.segmenter import Segmenter
 
@@ -232,7 +232,7 @@ def _layers_in_float(model: onnx.ModelProto) -> tuple[tuple[str, ...], int]:
 
 
 def _iou(masks: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> float:
-    counts = [count(mask, label == HAND, label != IGNORE) for mask, label in zip(masks, labels)]
+    counts = [count_labelled(mask, label) for mask, label in zip(masks, labels)]
     return score(np.array(counts))["pixel"]["iou"]
 
 

@@ -13,13 +13,13 @@ def boundary_iou(
     """IoU of two masks' inner rims, `distance` pixels wide.
 
     prediction, target: arrays H×W; non-zero is hand. distance: default 2 % of the image's diagonal; 1 or more.
-    known: bool H×W, the pixels that count; default: all. Where the target isn't known, no boundary is demanded or held
-    against the prediction. The image's border is part of a mask's rim. Two empty masks score 1.
+    known: bool H×W, the pixels that count; default: all. What a mask shows elsewhere changes nothing.
+    The image's border is part of a mask's rim. Two empty masks score 1.
     Source: Cheng, Girshick, Dollár, Berg, Kirillov, Boundary IoU, CVPR 2021.
     """
     if distance is None:
         distance = max(1, round(0.02 * hypot(*target.shape)))
-    p, t = (_rim(mask, distance) for mask in _where_known(prediction, target, known))
+    p, t = (_rim(_with_unknown(mask, known), distance) for mask in (prediction, target))
     if known is not None:
         p, t = p & known, t & known
     union = np.count_nonzero(p | t)
@@ -36,17 +36,17 @@ def surface_counts(
     known: bool H×W, the pixels that count, as in `boundary_iou`.
     Source: Nikolov et al., Deep learning to achieve clinically applicable segmentation, arXiv 1809.04430, 2018.
     """
-    p, t = (_outline(mask) for mask in _where_known(prediction, target, known))
+    p, t = (_outline(_with_unknown(mask, known)) for mask in (prediction, target))
     if known is not None:
         p, t = p & known, t & known
     near = np.count_nonzero(p & _grown(t, tolerance)) + np.count_nonzero(t & _grown(p, tolerance))
     return np.array([near, np.count_nonzero(p) + np.count_nonzero(t)], np.int64)
 
 
-def _where_known(prediction: np.ndarray, target: np.ndarray, known: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Both as bool; the target goes on as the prediction does where it isn't known, so that neither ends there."""
-    p, t = prediction.astype(bool), target.astype(bool)
-    return p, t if known is None else np.where(known, t, p)
+def _with_unknown(mask: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    """bool H×W, as if the mask went on wherever nothing is known, so that it doesn't end there."""
+    inside = mask.astype(bool)
+    return inside if known is None else inside | ~known
 
 
 def _rim(mask: np.ndarray, width: int) -> np.ndarray:

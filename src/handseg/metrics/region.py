@@ -12,6 +12,8 @@ from typing import TypedDict
 
 import numpy as np
 
+from handseg.mask_values import HAND, IGNORE
+
 
 class PixelScores(TypedDict):
     precision: float
@@ -44,6 +46,11 @@ def count(prediction: np.ndarray, target: np.ndarray, known: np.ndarray | None =
     fp = np.count_nonzero(p) - tp
     fn = np.count_nonzero(t) - tp
     return np.array([tp, fp, fn, p.size - tp - fp - fn], np.int64)
+
+
+def count_labelled(prediction: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """`count` against a label's mask, uint8 H×W: 255 hand, 0 background, and 128 unknown, which doesn't count."""
+    return count(prediction, mask == HAND, mask != IGNORE)
 
 
 def score(counts: np.ndarray) -> Scores:
