@@ -90,6 +90,11 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     return image_file.read(Path(path), size)
 
 
+def image_orientation(path: str | os.PathLike[str]) -> int:
+    """How a file lies, by its EXIF data: 1 upright, up to 8; the readers above turn it upright."""
+    return image_file.read(Path(path), orientation)
+
+
 def save_png(path: str | os.PathLike[str], array: np.ndarray) -> None:
     """Write uint8 H×W, H×W×3 or H×W×4 as a PNG; the file appears whole or not at all."""
     write_atomically(path, lambda file: _write_png(file, array))

@@ -93,6 +93,7 @@ class MaskMeaning:
 
 
 AS_WRITTEN = MaskMeaning()
+UNTOLD = MaskMeaning(hand=(), ignore=(), background=(), rest="background")  # of masks that can't be understood
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +134,7 @@ class Problem:
     path: str
     message: str
     level: Literal["error", "warning"] = "error"
+    kind: Literal["values", "unreadable", "inverted", "instances"] = "values"
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}"

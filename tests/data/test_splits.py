@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from PIL import Image
 
 from handseg.data import Sample, Split, read_dataset
+from handseg.data.copies import fingerprints
+from handseg.data.leaks import refuse_leaks
 from handseg.data.splits import make_split
 from handseg.errors import DataError
+from tests.data.test_identity import make
 
 
 def samples(sizes: list[int]) -> list[Sample]:
@@ -107,3 +113,66 @@ def test_a_validation_side_shows_a_hand_where_one_can_be_spared(seed: int, first
     assert bool(hands & {*split.val}) == (len(left) > 1 or bool(left & {*split.val}))
     assert len(left) < 2 or hands & {*split.train}
     assert sorted([*split.train, *split.val, *split.test]) == sorted(s.name for s in every)
+
+
+def test_copies_stay_on_one_side(tmp_path: Path) -> None:
+    make(tmp_path, *(f"a{i}" for i in range(12)))
+    for folder in ("images", "masks"):
+        for i in range(4):
+            shutil.copy(tmp_path / folder / f"a{i}.png", tmp_path / folder / f"copy{i}.png")
+    Image.open(tmp_path / "images" / "a4.png").save(tmp_path / "images" / "copy4.jpg")
+    shutil.copy(tmp_path / "masks" / "a4.png", tmp_path / "masks" / "copy4.png")
+    every = read_dataset(tmp_path)
+    prints = fingerprints([s.image for s in every])
+    for seed in range(4):
+        split = make_split(every, "session-disjoint", seed=seed, prints=prints)
+        for side in (split.train, split.val, split.test):
+            assert all((f"a{i}" in side) == (f"copy{i}" in side) for i in range(5))
+        refuse_leaks(split, every, {s.image: p for s, p in zip(every, prints)}, tmp_path / "split.json")
+
+
+def test_a_split_without_copies_is_the_same_as_ever(dataset: Path) -> None:
+    every = read_dataset(dataset)
+    split = make_split(every, "session-disjoint", prints=fingerprints([s.image for s in every]))
+    plain = make_split(every, "session-disjoint")
+    assert [split.train, split.val, split.test] == [plain.train, plain.val, plain.test]
+    assert split.contents.keys() == {s.name for s in every}
+    assert plain.contents == {}
+
+
+def test_the_hash_is_of_sides_and_images(dataset: Path, tmp_path: Path) -> None:
+    path = tmp_path / "split.json"
+    every = read_dataset(dataset)
+    split = make_split(every, "session-disjoint", prints=fingerprints([s.image for s in every]))
+    split.save(path)
+    assert json.loads(path.read_text())["hash"] == split.hash == Split.load(path).hash
+    assert not Split.load(path).edited
+    assert make_split(every, "session-disjoint").hash != split.hash
+    values = json.loads(path.read_text())
+    values["train"].remove(values["train"][0])
+    path.write_text(json.dumps(values))
+    assert Split.load(path).edited
+    assert Split.load(path).hash != split.hash
+
+
+def test_files_of_older_versions_load(tmp_path: Path) -> None:
+    old = {
+        "protocol": "session-disjoint",
+        "seed": 0,
+        "folds": 4,
+        "fold": 0,
+        "train": ["a"],
+        "val": ["b"],
+        "test": ["c"],
+    }
+    (tmp_path / "split.json").write_text(json.dumps(old))
+    split = Split.load(tmp_path / "split.json")
+    assert (split.train, split.test, split.contents, split.edited) == (("a",), ("c",), {}, False)
+
+
+@pytest.mark.parametrize(("val", "told"), [(["a"], "a is on two sides, train and val"), (["b", "b"], "b is twice on")])
+def test_a_name_on_two_sides_is_refused(tmp_path: Path, val: list[str], told: str) -> None:
+    old = {"protocol": "random-frame", "seed": 0, "folds": 4, "fold": 0, "train": ["a"], "val": val, "test": ["c"]}
+    (tmp_path / "split.json").write_text(json.dumps(old))
+    with pytest.raises(DataError, match=rf"split\.json: {told}"):
+        Split.load(tmp_path / "split.json")

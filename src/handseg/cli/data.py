@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import click
 
 from handseg.card import LabelPolicy
 from handseg.cli import options
+from handseg.cli.kept_apart import load_split, prints_of, tell_alone
+from handseg.cli.progress import progress
 
 
 @click.group(name="data")
@@ -34,18 +37,7 @@ def egohands(root: Path, output: Path, workers: int | None) -> None:
     """
     from handseg.data.prepare import prepare_egohands
 
-    def progress(items: Any, length: int) -> Any:
-        with click.progressbar(
-            items,
-            length=length,
-            label="prepare",
-            file=sys.stderr,
-            hidden=not sys.stderr.isatty(),
-            show_pos=True,
-        ) as bar:
-            yield from bar
-
-    result = prepare_egohands(root, output, workers=workers, progress=progress)
+    result = prepare_egohands(root, output, workers=workers, progress=progress("prepare"))
     for failure in result["failures"]:
         click.echo(f"error: {failure}", err=True)
     if result["failures"]:
@@ -56,22 +48,58 @@ def egohands(root: Path, output: Path, workers: int | None) -> None:
 
 @command.command()
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--split", type=click.Path(path_type=Path), help="A split file: also what is on two of its sides.")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path, allow_dash=True),
+    is_flag=False,
+    flag_value=Path("-"),
+    help="Write the faults to this file; without one, or with -, to stdout in place of the text.",
+)
+@options.group_by
 @options.policy
 @options.mask_values
-def check(data: tuple[Path, ...], policy: LabelPolicy, mask_values: str) -> None:
-    """Look for the mistakes that spoil a training: sizes, values and emptiness of the masks."""
-    from handseg.data import read_dataset
-    from handseg.data.meaning import meaning_notes
-    from handseg.data.verify import verify
+def check(
+    data: tuple[Path, ...],
+    split: Path | None,
+    json_path: Path | None,
+    group_by: str,
+    policy: LabelPolicy,
+    mask_values: str,
+) -> None:
+    """List all that is wrong with datasets, file by file.
 
-    for root in data:
-        samples = read_dataset(root, policy, mask_values=mask_values)
-        verify(samples)
-        for note in meaning_notes(samples):
-            click.echo(f"{note.level}: {note}", err=True)
-        if any(s.inverted for s in samples):
-            sys.exit(1)
-        click.echo(f"{root}: {len(samples)} images, {len({s.session for s in samples})} sessions, no fault found")
+    Errors stop a training or spoil it: unreadable files, images without a mask, other sizes, wrong values. Warnings
+    are to be looked at, and may be meant so: copies, orphans, tiny hands. Exits with 1 where there are errors.
+    """
+    from handseg.data.doctor import examine
+
+    report = examine(
+        data,
+        policy,
+        group_by=group_by,
+        mask_values=mask_values,
+        split=None if split is None else load_split(split),
+        split_path=split,
+        progress=progress("check"),
+    )
+    to_stdout = json_path == Path("-")
+    if json_path is not None:
+        text = json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n"
+        if to_stdout:
+            click.echo(text, nl=False)
+        else:
+            from handseg.image import write_atomically
+
+            write_atomically(json_path, lambda file: file.write(text.encode()))
+    if not to_stdout:
+        for fault in report.faults:
+            click.echo(f"{fault.level}: {fault}")
+        for line in report.summary():
+            click.echo(line)
+    if report.count("error"):
+        sys.exit(1)
 
 
 @command.command()
@@ -86,12 +114,31 @@ def check(data: tuple[Path, ...], policy: LabelPolicy, mask_values: str) -> None
 @click.option("--folds", type=click.IntRange(2), default=4, show_default=True)
 @click.option("--fold", type=click.IntRange(0), default=0, show_default=True, help="Which one is the test side.")
 @click.option("--seed", default=0, show_default=True)
-def split(data: tuple[Path, ...], output: Path, protocol: Any, folds: int, fold: int, seed: int) -> None:
-    """Divide labelled images into train, val and test, and record it in a file that later runs reuse."""
+@options.group_by
+def split(data: tuple[Path, ...], output: Path, protocol: Any, folds: int, fold: int, seed: int, group_by: str) -> None:
+    """Divide labelled images into train, val and test, and record it in a file that later runs reuse.
+
+    Images of one session stay on one side, and so do copies of one picture, renamed and re-encoded ones too.
+    """
     from handseg.data import read_datasets
     from handseg.data.splits import make_split
 
-    samples = read_datasets(data)
-    result = make_split(samples, protocol, folds=folds, fold=fold, seed=seed)
+    samples = read_datasets(data, group_by=group_by)
+    if protocol == "session-disjoint":
+        tell_alone(samples)
+    prints = prints_of(samples)
+    result = make_split(
+        samples,
+        protocol,
+        folds=folds,
+        fold=fold,
+        seed=seed,
+        group_by=group_by,
+        prints=[prints[sample.image] for sample in samples],
+    )
     result.save(output)
-    click.echo(f"{output}: {len(result.train)} train, {len(result.val)} val, {len(result.test)} test ({protocol})")
+    count = len({s.session for s in samples})
+    click.echo(
+        f"{output}: {len(result.train)} train, {len(result.val)} val, {len(result.test)} test "
+        f"({protocol}, {count} sessions, hash {result.hash})"
+    )

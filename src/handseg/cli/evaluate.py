@@ -11,6 +11,7 @@ import click
 
 from handseg.card import LabelPolicy
 from handseg.cli import options
+from handseg.cli.kept_apart import load_split, prints_of, tell_alone
 from handseg.cli.meaning import tell_meaning
 from handseg.errors import DataError
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @options.engine
 @options.policy
 @options.mask_values
+@options.group_by
 @options.threshold
 @options.threads
 @options.device
@@ -51,6 +53,7 @@ def command(
     engine: str | None,
     policy: LabelPolicy,
     mask_values: str,
+    group_by: str,
     threshold: float | None,
     threads: int | None,
     device: str,
@@ -74,14 +77,20 @@ def command(
         segmenter = open_segmenter(model, engine, threads, device, policy, threshold, test_time, second_look=False)
         stability_report(segmenter, video, json_path)
         return
-    from handseg.data import Split, read_datasets
+    from handseg.data import read_datasets
+    from handseg.data.leaks import refuse_leaks
     from handseg.evaluation import evaluate
 
     segmenter = open_segmenter(model, engine, threads, device, policy, threshold, test_time, second_look)
-    samples = read_datasets(data, policy, mask_values=mask_values)
+    sides = None if split is None else load_split(split)
+    rule = group_by or (sides.group_by if sides else "")
+    samples = read_datasets(data, policy, group_by=rule, mask_values=mask_values)
+    tell_alone(samples)
     tell_meaning(samples)
-    if split is not None:
-        samples = Split.load(split).select(samples, subset)
+    if split is not None and sides is not None:
+        chosen = sides.select(samples, subset)
+        refuse_leaks(sides, samples, prints_of(samples), split)
+        samples = chosen
     if not samples:
         raise DataError(f"{split}: its {subset} side is empty; choose another --subset")
 
@@ -101,8 +110,8 @@ def command(
             "image_iou": {name: [round(v, 4) for v in values] for name, values in spoilt.items()},
             "mean_relative_drop": round(mean_relative_drop(evaluation.scores()["image"]["iou"], spoilt), 4),
         }
-    if split is not None:
-        result["protocol"] = Split.load(split).protocol
+    if sides is not None:
+        result["protocol"], result["split_hash"] = sides.protocol, sides.hash
     text = json.dumps(result, indent=1) + "\n"
     if json_path is not None:
         from handseg.image import write_atomically

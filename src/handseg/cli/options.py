@@ -54,3 +54,11 @@ test_time = click.option(
     help="Average over views of each image: mirrored (2 times the cost), also at other sizes (about 7 times). "
     "The gain is small: measure first.",
 )
+group_by = click.option(
+    "--group-by",
+    default="",
+    metavar="RULE",
+    help="Which images are one session: folder (below images/), folder:N (the first N of them), column:NAME (of "
+    "index.csv), or a regular expression with a group, as 'clip([0-9]+)_'. Default: as dataset.toml says, else by "
+    "names and folders.",
+)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handseg.cli import options
+from handseg.cli import options as shared
+from handseg.cli.kept_apart import load_split, prints_of, tell_alone
 from handseg.cli.meaning import tell_meaning
 from handseg.errors import MissingExtraError, TrainingError
 
@@ -74,12 +75,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="How to split, where no split file is given.",
 )
+@shared.group_by
 @click.option(
     "--final",
     is_flag=True,
     help="Learn from the test side too: a model to be used, once its recipe has been scored without.",
 )
-@options.mask_values
+@shared.mask_values
 @click.option("--resume", is_flag=True, help="Continue exactly where the run in OUTPUT stands.")
 @click.option("--init", help="Start from the weights of this checkpoint or model, packaged or a file, to tune them.")
 @click.option("--seed", default=0, show_default=True, help="Of the weights, the draws and their augmentation.")
@@ -107,6 +109,7 @@ def command(
     split: Path | None,
     protocol: Any,
     mask_values: str,
+    group_by: str,
     final: bool,
     resume: bool,
     init: str | None,
@@ -123,17 +126,27 @@ def command(
         from handseg.training.recipe import Recipe
     except ImportError as error:
         raise MissingExtraError("Training", "train") from error
-    from handseg.data import Split, read_background, read_datasets, read_extra, read_forearm, read_unlabelled
+    from handseg.data import read_background, read_datasets, read_extra, read_forearm, read_unlabelled
+    from handseg.data.identity import name_datasets
     from handseg.data.landmarks import with_landmarks
-    from handseg.data.splits import make_split
+    from handseg.data.leaks import overlaps, refuse_leaks
+    from handseg.data.splits import SUBSETS, make_split
     from handseg.image import write_atomically
 
     chosen = Recipe.load(recipe)
     if epochs is not None:
         chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, epochs=epochs))
-    samples = read_datasets(data, mask_values=mask_values)
-    forearm = [s for root in forearm_data for s in read_forearm(root)]
-    extra = [s for root in extra_data for s in read_extra(root)]
+    kept = output / "split.json"
+    if split is None and kept.is_file():
+        split = kept
+    if split is None and resume:
+        raise TrainingError(f"{kept}: nothing to resume; start the run without --resume")
+    sides = load_split(split) if split else None
+    group_by = group_by or (sides.group_by if sides else "")
+    names = name_datasets(dict.fromkeys([*data, *forearm_data, *extra_data]))
+    samples = read_datasets(data, group_by=group_by, mask_values=mask_values, names=names)
+    forearm = [s for root in forearm_data for s in read_forearm(root, name=names[root])]
+    extra = [s for root in extra_data for s in read_extra(root, name=names[root])]
     tell_meaning([*samples, *forearm, *extra])
     tracked = output / "landmarks.json"  # kept, so that a resumed run learns from the same
     if landmarks is not None and not tracked.is_file():
@@ -144,29 +157,34 @@ def command(
         forearm = with_landmarks(forearm, tracked)
     background = [s for root in background_data for s in read_background(root)]
     unlabelled = [s for root in unlabelled_data for s in read_unlabelled(root)]
-    kept = output / "split.json"
-    if split is None and kept.is_file():
-        split = kept
-    if split is None and resume:
-        raise TrainingError(f"{kept}: nothing to resume; start the run without --resume")
+    tell_alone(samples)
+    others = [*forearm, *extra, *background, *unlabelled]
+    prints = prints_of([*samples, *others])
     # Not by --seed: runs with other seeds are compared, averaged and ensembled, so that all must leave out the same.
-    sides = Split.load(split) if split else make_split(samples, protocol)
+    if sides is None:
+        sides = make_split(samples, protocol, group_by=group_by, prints=[prints[s.image] for s in samples])
+    elif split is not None:
+        sides.select(samples, "test")
+        refuse_leaks(sides, samples, prints, split)
     if final:
         sides = sides.without_test()
     sides.save(kept)
-    train, val = sides.select(samples, "train"), sides.select(samples, "val")
+    train, val, test = (sides.select(samples, side) for side in SUBSETS)
     click.echo(
         f"{chosen.name}: {len(train)} images to train on, {len(forearm)} with forearms, "
         f"{len(extra)} of other scenes, {len(background)} without hands, {len(unlabelled)} without labels, "
         f"{len(val)} to validate, {len(sides.test)} kept for testing ({sides.protocol})",
         err=True,
     )
-    how = FitOptions(progress=sys.stderr.isatty(), **settings)
-    wrist = _keep_teacher(teacher, output, how.threads)
-    train += forearm + extra + background + unlabelled
+    if leaks := overlaps({"trained on": others, "held out": [*val, *test]}, prints):
+        more = f" (and {len(leaks) - 1} more)" if len(leaks) > 1 else ""
+        click.echo(f"a leak: {leaks[0][1]}{more}", err=True)
+    options = FitOptions(progress=sys.stderr.isatty(), **settings)
+    wrist = _keep_teacher(teacher, output, options.threads)
+    train += others
     keep_freed_memory()
-    held_out = {s.session for s in sides.select(samples, "test")}
-    checkpoint = fit(chosen, train, val, output, how, resume=resume, init=init, teacher=wrist, held_out=held_out)
+    held_out = {s.session for s in test}
+    checkpoint = fit(chosen, train, val, output, options, resume=resume, init=init, teacher=wrist, held_out=held_out)
     click.echo(f"{checkpoint}")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from handseg.card import LABEL_POLICIES, LabelPolicy
+from handseg.data.identity import GroupRule
 from handseg.errors import DataError, MissingExtraError
 from handseg.mask_values import MaskMeaning
 
@@ -17,8 +18,8 @@ FILE = "dataset.toml"
 @dataclass(frozen=True)
 class DatasetDescription:
     """policy: what its masks call a hand, where an index.csv doesn't say; mask_values: what their values mean, see
-    `MaskMeaning.parse`; inverted: whether they show the background. All are to be found out, or asked for, where they
-    are empty. group_by: which images belong together."""
+    `MaskMeaning.parse`; inverted: whether they show the background. group_by: which images belong together, see
+    `GroupRule.parse`. What is left out is found out, as far as that goes."""
 
     policy: LabelPolicy | Literal[""] = ""
     mask_values: str = ""
@@ -55,9 +56,10 @@ class DatasetDescription:
         description = cls(**values)
         if description.policy and description.policy not in LABEL_POLICIES:
             raise DataError(f"{path}: unknown policy {description.policy!r}; use {' or '.join(LABEL_POLICIES)}")
-        if description.mask_values:
+        for text, parse in ((description.mask_values, MaskMeaning.parse), (description.group_by, GroupRule.parse)):
             try:
-                MaskMeaning.parse(description.mask_values)
+                if text:
+                    parse(text)
             except DataError as error:
                 raise DataError(f"{path}: {error}") from error
         return description

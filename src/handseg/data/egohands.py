@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from handseg.data.faults import Fault, raise_errors
 from handseg.data.polygons import fill_polygons
 from handseg.data.sample import Sample
 from handseg.errors import DataError, MissingExtraError
@@ -46,7 +47,12 @@ class Frame:
         return f"{self.video}_{self.image.stem}"
 
     def mask(self, height: int, width: int, classes: tuple[str, ...] = HAND_CLASSES) -> np.ndarray:
-        """Mask uint8 H×W of the hands of `classes`: all of them, or OWN, OTHER, LEFT, RIGHT."""
+        """Mask uint8 H×W of the hands of `classes`: all of them, or OWN, OTHER, LEFT, RIGHT.
+
+        Raises DataError where a polygon has a corner that is no number.
+        """
+        if not all(np.isfinite(hand).all() for hand in self.hands.values()):
+            raise DataError(f"{self.image}: a polygon of its label has a corner that is no number; mend the label")
         return fill_polygons((self.hands[c] for c in classes if c in self.hands), height, width)
 
     def class_map(self, height: int, width: int) -> np.ndarray:
@@ -130,26 +136,48 @@ def read_video(folder: Path) -> list[Frame]:
     return [Frame(folder.name, image, hand) for image, hand in zip(images, hands)]
 
 
-def read_egohands(root: Path) -> list[Sample]:
+def read_egohands(root: Path, dataset: str = "") -> list[Sample]:
     """Every labelled frame below an EgoHands root, sorted by video and frame.
+
+    Raises DataError where no video has frames, or one can't be read.
+    """
+    samples, faults = scan_egohands(root, dataset)
+    raise_errors(faults)
+    return samples
+
+
+def scan_egohands(root: Path, dataset: str) -> tuple[list[Sample], list[Fault]]:
+    """The frames of the videos that can be read, and what is wrong with the others.
 
     Raises DataError where no video has frames.
     """
-    samples = [
-        Sample(
-            name=frame.name,
-            image=frame.image,
-            label=tuple(frame.hands.values()),
-            video=frame.video,
-            session=session_of(frame.video),
-            hands=tuple(frame.hands.get(name) for name in HAND_CLASSES),
-        )
-        for folder in video_folders(root)
-        for frame in read_video(folder)
-    ]
-    if not samples:
+    folders = video_folders(root)
+    samples: list[Sample] = []
+    faults: list[Fault] = []
+    for folder in folders:
+        try:
+            session = session_of(folder.name)
+            samples += [
+                Sample(
+                    name=frame.name,
+                    image=frame.image,
+                    label=tuple(frame.hands.values()),
+                    video=frame.video,
+                    session=session,
+                    hands=tuple(frame.hands.get(name) for name in HAND_CLASSES),
+                    dataset=dataset,
+                )
+                for frame in read_video(folder)
+            ]
+        except DataError as error:
+            named = folder / "polygons.mat" if str(error).startswith(f"{folder / 'polygons.mat'}: ") else folder
+            faults.append(Fault.of(error, "label-file", named))
+    for folder in sorted({p.parent for p in folders[0].parent.glob("*/frame_*.jpg")} - {*folders}):
+        message = "frames, but no polygons.mat beside them, so they aren't used; add it, or remove them"
+        faults.append(Fault("warning", "no-mask", folder, message))
+    if not samples and not faults:
         raise DataError(f"{root}: no video has frames; unpack the frame_*.jpg beside polygons.mat")
-    return samples
+    return samples, faults
 
 
 def join_hands(samples: Sequence[Sample], root: Path) -> list[Sample]:

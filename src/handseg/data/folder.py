@@ -1,94 +1,143 @@
-"""Datasets of the plain layout: a folder with `images/` and `masks/`, and where there are, `classes/`, `forearms/` and
-an `index.csv`."""
+"""Datasets of the plain layout: a folder with `images/` and `masks/`, and where there are, `classes/`, `forearms/`,
+an `index.csv` and a `dataset.toml`."""
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Iterable
-from dataclasses import replace
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
-from handseg.card import LABEL_POLICIES, LabelPolicy
+from handseg.card import LabelPolicy
+from handseg.data import index
 from handseg.data.description import DatasetDescription
-from handseg.data.egohands import is_egohands, join_hands, read_egohands, session_of
+from handseg.data.egohands import is_egohands, join_hands, scan_egohands
+from handseg.data.faults import Fault, raise_errors
+from handseg.data.files import data_files, image_files, key_of
+from handseg.data.identity import GroupRule, identify, name_datasets, with_unique_names
 from handseg.data.meaning import settle
 from handseg.data.sample import Sample
 from handseg.errors import DataError
 from handseg.image import IMAGE_SUFFIXES
 
-INDEX_COLUMNS = ("name", "image", "mask", "video", "session", "policy")
-# How the datasets that handseg knows name their files; a file that fits none is a session of its own.
-EGOHANDS_NAME = re.compile(r"(?P<video>[A-Z]+_[A-Z]+_[A-Z]_[A-Z])_frame_\d+")
-UMA_NAME = re.compile(r"(?:train|test)_(?P<video>\d+)_\d+")  # UTG and YHG, Cai et al., CVPR 2020
-HGR_NAME = re.compile(r".*_(?P<video>hgr\w+_id\d+)_\d+")  # Kawulok et al.: one subject, one session
+BESIDE = ("masks", "classes", "forearms")  # folders that go with images/
 
 
-def read_datasets(roots: Iterable[str | Path], policy: LabelPolicy = "hand", *, mask_values: str = "") -> list[Sample]:
+@dataclass(frozen=True)
+class _Entry:
+    """An image and its mask, and its row where there is an index. relative: the image below images/."""
+
+    name: str
+    image: Path
+    relative: PurePosixPath
+    mask: Path
+    policy: LabelPolicy
+    row: Mapping[str, str] | None = None
+
+
+def read_datasets(
+    roots: Iterable[str | Path],
+    policy: LabelPolicy = "hand",
+    *,
+    group_by: str = "",
+    mask_values: str = "",
+    names: Mapping[Path, str] | None = None,
+) -> list[Sample]:
     """The samples of several datasets, see `read_dataset`. Single frames of EgoHands that lie in one of them are told
-    whose hands they show, where another is an EgoHands root that knows.
+    whose hands they show, where another is an EgoHands root that knows. Where two datasets have an image of the same
+    name, the datasets' names come before it.
+
+    names: of the datasets, see `name_datasets`; by default by these roots alone.
     """
     folders = [Path(root) for root in roots]
-    samples = [sample for folder in folders for sample in read_dataset(folder, policy, mask_values=mask_values)]
+    names = names or name_datasets(folders)
+    samples = [
+        sample
+        for folder in folders
+        for sample in read_dataset(folder, policy, group_by=group_by, mask_values=mask_values, name=names[folder])
+    ]
     for folder in folders:
         if is_egohands(folder):
             samples = join_hands(samples, folder)
-    return samples
+    return with_unique_names(samples)
 
 
-def read_dataset(root: str | Path, policy: LabelPolicy = "hand", *, mask_values: str = "") -> list[Sample]:
+def read_dataset(
+    root: str | Path,
+    policy: LabelPolicy = "hand",
+    *,
+    group_by: str = "",
+    mask_values: str = "",
+    name: str | None = None,
+) -> list[Sample]:
     """The samples of an EgoHands root, or of a folder with `images/` and `masks/`, all masks read alike.
 
     policy: what the labels call a hand, where the index and dataset.toml don't say. mask_values: what the masks' values
-    mean, see `MaskMeaning.parse`; default: what dataset.toml says, else `default_meaning`.
-    Raises DataError when the folder is neither, is empty, or an image has no mask, or a mask can't be read or
-    understood.
+    mean, see `MaskMeaning.parse`; by default as dataset.toml says, or `default_meaning`.
+    group_by: how sessions are told, see
+    `GroupRule.parse`; by default as `dataset.toml` says, or by names and folders, see `identify`. It isn't asked for
+    an EgoHands root. name: of the dataset; by default the folder's.
+    Raises DataError when the folder is neither, is empty, an image has no mask, or a mask can't be read or understood.
+    """
+    samples, faults = scan_dataset(root, policy, group_by=group_by, mask_values=mask_values, name=name)
+    raise_errors(faults)
+    return samples
+
+
+def scan_dataset(
+    root: str | Path,
+    policy: LabelPolicy = "hand",
+    *,
+    group_by: str = "",
+    mask_values: str = "",
+    name: str | None = None,
+) -> tuple[list[Sample], list[Fault]]:
+    """What `read_dataset` gives, without what is at fault, and all faults of the layout and of the masks' values; no
+    image is opened but to tell whether masks are inverted.
+
+    Raises DataError when there is no dataset at all.
     """
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; check the path")
+    name = name or name_datasets([root])[root]
     if is_egohands(root):
-        return read_egohands(root)
+        return scan_egohands(root, name)
     description = DatasetDescription.load(root)
     if mask_values:
         description = replace(description, mask_values=mask_values)
-    settled = settle(_list_samples(root, description.policy or policy), description)
-    if settled.problems:
-        first, *more = settled.problems
-        others = f" (and {len(more)} more masks: handseg data check)" if more else ""
-        raise DataError(f"{first}{others}")
-    return settled.samples
-
-
-def _list_samples(root: Path, policy: LabelPolicy) -> list[Sample]:
-    if (root / "index.csv").is_file():
-        return _read_index(root, policy)
-    if not (root / "images").is_dir() or not (root / "masks").is_dir():
+    rule, policy = group_by or description.group_by, description.policy or policy
+    if (root / index.FILE).is_file():
+        entries, faults = _indexed(root, policy)
+    elif (root / "images").is_dir() and (root / "masks").is_dir():
+        entries, faults = _listed(root, policy)
+    else:
         raise DataError(f"{root}: neither an EgoHands root nor a folder with images/ and masks/")
-    images = sorted(p for p in (root / "images").rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not images:
-        raise DataError(f"{root / 'images'}: no images in it; add some, or check the path")
-    return [_sample(root, image, policy) for image in images]
+    identified, ungrouped = _identified(entries, name, GroupRule.parse(rule) if rule else None)
+    settled = settle([_with_more_labels(sample, root, e.relative) for sample, e in identified], description)
+    problems = [Fault(p.level, p.kind, Path(p.path), p.message) for p in settled.problems]
+    return settled.samples, [*faults, *ungrouped, *problems]
 
 
-def read_extra(root: str | Path) -> list[Sample]:
+def read_extra(root: str | Path, *, name: str | None = None) -> list[Sample]:
     """The samples of a folder labelled `hand` that is trained on beside the main data, see `read_dataset`.
 
     Raises DataError where an index says that the labels include the forearm.
     """
-    return [replace(s, extra=str(root)) for s in _of_policy(root, "hand", "--forearm-data")]
+    samples = read_dataset(root, "hand", name=name)
+    return [replace(s, extra=str(root)) for s in _of_policy(root, samples, "hand", "--forearm-data")]
 
 
-def read_forearm(root: str | Path) -> list[Sample]:
+def read_forearm(root: str | Path, *, name: str | None = None) -> list[Sample]:
     """The samples of a folder labelled `hand+forearm`, see `read_dataset`.
 
     Raises DataError where an index says that the labels end at the wrist.
     """
-    return _of_policy(root, "hand+forearm", "--extra-data")
+    samples = read_dataset(root, "hand+forearm", name=name)
+    return _of_policy(root, samples, "hand+forearm", "--extra-data")
 
 
-def _of_policy(root: str | Path, policy: LabelPolicy, otherwise: str) -> list[Sample]:
-    samples = read_dataset(root, policy)
+def _of_policy(root: str | Path, samples: list[Sample], policy: LabelPolicy, otherwise: str) -> list[Sample]:
     if other := [s for s in samples if s.policy != policy]:
         raise DataError(
             f"{root}: its index.csv or dataset.toml says that {other[0].name} is labelled {other[0].policy}; "
@@ -114,24 +163,88 @@ def read_unlabelled(root: str | Path) -> list[Sample]:
 
 
 def _photos(root: str | Path, wanted: str) -> list[Sample]:
-    images = sorted(p for p in Path(root).rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    images = image_files(Path(root))
     if not images:
         raise DataError(f"{root}: no images in this folder; name one with {wanted}")
     names = [f"{Path(root).name}:{p.relative_to(root).as_posix()}" for p in images]
-    return [Sample(name, image, (), video=name, session=name) for name, image in zip(names, images)]
+    return [
+        Sample(name, image, (), video=name, session=name, dataset=Path(root).name) for name, image in zip(names, images)
+    ]
 
 
-def _sample(root: Path, image: Path, policy: LabelPolicy) -> Sample:
-    relative = image.relative_to(root / "images")
-    mask = root / "masks" / relative.with_suffix(".png")
-    if not mask.is_file():
-        raise DataError(f"{image}: no mask {mask.relative_to(root)}; add it, or remove the image")
-    name = relative.with_suffix("").as_posix()
-    video, session = video_and_session(relative.stem, root.name)
-    return _with_more_labels(Sample(name, image, mask, video, session, policy), root, relative)
+def _listed(root: Path, policy: LabelPolicy) -> tuple[list[_Entry], list[Fault]]:
+    """What lies in images/ and masks/, matched by path."""
+    images, masks = _by_key(root / "images"), _by_key(root / "masks")
+    faults = _strange_files(root)
+    entries = []
+    for key, paths in images.items():
+        image = paths[0]
+        relative = image.relative_to(root / "images")
+        if len(paths) > 1:
+            others = " and ".join(p.name for p in paths[1:])
+            faults.append(
+                Fault("error", "same-name", image, f"{others} would have the same mask; rename one, or remove it")
+            )
+        elif key not in masks:
+            wanted = root / "masks" / relative.with_suffix(".png")
+            message = f"no mask {wanted.relative_to(root)}; add it, or remove the image"
+            faults.append(Fault("error", "no-mask", image, message))
+        elif len(masks[key]) > 1:
+            others = " and ".join(p.name for p in masks[key])
+            faults.append(Fault("error", "same-name", image, f"has several masks, {others}; keep one"))
+        else:
+            at = PurePosixPath(relative.as_posix())
+            entries.append(_Entry(at.with_suffix("").as_posix(), image, at, masks[key][0], policy))
+    for key, paths in masks.items():
+        if key not in images:
+            faults += [
+                Fault("warning", "no-image", p, "no image goes with this mask; add it, or remove the mask")
+                for p in paths
+            ]
+    if not images:
+        faults.insert(0, Fault("error", "empty", root / "images", "no images in it; add some, or check the path"))
+    return entries, faults
 
 
-def _with_more_labels(sample: Sample, root: Path, relative: Path) -> Sample:
+def _indexed(root: Path, policy: LabelPolicy) -> tuple[list[_Entry], list[Fault]]:
+    rows, faults = index.read_index(root, policy)
+    entries = [
+        _Entry(r.name, root / r.image, PurePosixPath(*r.image.parts[1:]), root / r.mask, r.policy, r.values)
+        for r in rows
+    ]
+    for folder, named in (("images", {e.image for e in entries}), ("masks", {e.mask for e in entries})):
+        faults += [
+            Fault("warning", "not-in-index", p, f"not named in {index.FILE}, so it isn't used; add it, or remove it")
+            for p in image_files(root / folder)
+            if p not in named
+        ]
+    return entries, [*faults, *_strange_files(root)]
+
+
+def _identified(
+    entries: Sequence[_Entry], dataset: str, rule: GroupRule | None
+) -> tuple[list[tuple[Sample, _Entry]], list[Fault]]:
+    """Samples with video and session: by the rule, by the index, or by name and folder."""
+    samples = []
+    faults = []
+    for entry, (video, session) in zip(entries, identify([e.relative for e in entries], dataset)):
+        if rule is not None:
+            try:
+                session = f"{dataset}:{rule(entry.relative, entry.row)}"
+            except DataError as error:
+                faults.append(Fault("error", "group", entry.image, str(error)))
+                continue
+            if not video.startswith(session):
+                video = session
+        elif entry.row is not None:
+            video, session = entry.row.get("video") or video, entry.row.get("session") or session
+        samples.append(
+            (Sample(entry.name, entry.image, entry.mask, video, session, entry.policy, dataset=dataset), entry)
+        )
+    return samples, faults
+
+
+def _with_more_labels(sample: Sample, root: Path, relative: PurePosixPath) -> Sample:
     """With what lies beside the mask: a file in `classes/`, as `handseg data prepare egohands` writes it, that says
     whose hand is where, and one in `forearms/`, that tells bare forearms (255) from what is none (0).
     """
@@ -139,41 +252,22 @@ def _with_more_labels(sample: Sample, root: Path, relative: Path) -> Sample:
     return replace(sample, hands=classes if classes.is_file() else (), forearm=forearms if forearms.is_file() else None)
 
 
-def video_and_session(stem: str, dataset: str) -> tuple[str, str]:
-    """Video and session of a file, from its name; other datasets' are prefixed with the dataset's name."""
-    if match := EGOHANDS_NAME.fullmatch(stem):
-        return match["video"], session_of(match["video"])
-    for pattern in (UMA_NAME, HGR_NAME):
-        if match := pattern.fullmatch(stem):
-            video = f"{dataset}:{match['video']}"
-            return video, video
-    return f"{dataset}:{stem}", f"{dataset}:{stem}"
+def _by_key(folder: Path) -> dict[str, list[Path]]:
+    found = defaultdict(list)
+    for path in image_files(folder):
+        found[key_of(path.relative_to(folder))].append(path)
+    return found
 
 
-def _read_index(root: Path, policy: LabelPolicy) -> list[Sample]:
-    path = root / "index.csv"
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if not rows:
-        raise DataError(f"{path}: holds no rows; prepare the dataset anew")
-    samples = []
-    for line, row in enumerate(rows, start=2):
-        if missing := [c for c in INDEX_COLUMNS[:3] if not row.get(c)]:
-            raise DataError(f"{path}, line {line}: no {' and '.join(missing)}; prepare the dataset anew")
-        named = row.get("policy") or policy
-        if named not in LABEL_POLICIES:
-            raise DataError(f"{path}, line {line}: unknown label policy {named!r}; use {' or '.join(LABEL_POLICIES)}")
-        for kind in ("image", "mask"):
-            if not (root / row[kind]).is_file():
-                raise DataError(f"{root / row[kind]}: named in {path.name}, but not there; prepare the dataset anew")
-        video, session = video_and_session(Path(row["image"]).stem, root.name)
-        sample = Sample(
-            name=row["name"],
-            image=root / row["image"],
-            label=root / row["mask"],
-            video=row.get("video") or video,
-            session=row.get("session") or session,
-            policy=LABEL_POLICIES[LABEL_POLICIES.index(named)],
-        )
-        samples.append(_with_more_labels(sample, root, Path(*Path(row["image"]).parts[1:])))
-    return samples
+def _strange_files(root: Path) -> list[Fault]:
+    """Files whose suffix isn't an image's, and labels beside the masks that no image has."""
+    keys = {key_of(p.relative_to(root / "images")) for p in image_files(root / "images")}
+    faults = []
+    for folder in ("images", *BESIDE):
+        for path in data_files(root / folder):
+            if path.suffix.lower() not in IMAGE_SUFFIXES:
+                message = f"a file of this kind ({path.suffix or 'no suffix'}) isn't read; convert it, or remove it"
+                faults.append(Fault("warning", "suffix", path, message))
+            elif folder in BESIDE[1:] and key_of(path.relative_to(root / folder)) not in keys:
+                faults.append(Fault("warning", "no-image", path, "no image goes with this label; add it, or remove it"))
+    return faults

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from handseg.data.sample import Sample
-from handseg.errors import DataError
+from handseg.errors import DataError, HandsegError
 from handseg.image import resize
 from handseg.mask_values import BACKGROUND, HAND
 
@@ -54,11 +54,12 @@ def find_inverted(samples: Sequence[Sample], shares: Sequence[Shares]) -> list[b
     if not candidates:
         return inverted
     spread = references[:: max(1, len(references) // REFERENCES)][:REFERENCES]
-    colours = _Colours([_small(samples[i]) for i in spread], turned) if len(references) >= FEWEST else None
+    views = [view for i in spread if (view := _small(samples[i]))]
+    colours = _Colours(views, turned) if len(views) >= FEWEST else None
     for i in candidates:
         inverted[i] = None
-        if colours is not None:
-            evidence = colours.agreement(*_small(samples[i])) + MIDDLE * (shares[i].centre - shares[i].border)
+        if colours is not None and (view := _small(samples[i])):
+            evidence = colours.agreement(*view) + MIDDLE * (shares[i].centre - shares[i].border)
             if not -SURE < evidence <= 0:
                 inverted[i] = evidence < 0
     return inverted
@@ -97,9 +98,13 @@ class _Colours:
         return float(evidence[mask == HAND].mean() - evidence[mask == BACKGROUND].mean())
 
 
-def _small(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-    """The colour cell of each pixel, int H×W, and the mask as it is stored, uint8 H×W, both small."""
-    image, mask = sample.load_image(), sample.load_mask()
+def _small(sample: Sample) -> tuple[np.ndarray, np.ndarray] | None:
+    """The colour cell of each pixel, int H×W, and the mask as it is stored, uint8 H×W, both small; None where they
+    can't be loaded, which comes up elsewhere."""
+    try:
+        image, mask = sample.load_image(), sample.load_mask()
+    except HandsegError:
+        return None
     scale = min(1.0, SIDE / max(mask.shape))
     size = max(1, round(mask.shape[0] * scale)), max(1, round(mask.shape[1] * scale))
     levels = resize(image, *size).astype(np.int64) * LEVELS // 256

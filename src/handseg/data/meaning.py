@@ -18,14 +18,14 @@ from handseg.data.inversion import Shares, find_inverted
 from handseg.data.sample import Sample
 from handseg.errors import DataError, HandsegError
 from handseg.image import load_label
-from handseg.mask_values import AS_WRITTEN, BACKGROUND, HAND, MaskMeaning, Problem, Stored, default_meaning
+from handseg.mask_values import AS_WRITTEN, BACKGROUND, HAND, UNTOLD, MaskMeaning, Problem, Stored, default_meaning
 from handseg.parallel import cores, in_order
 
 
 @dataclass(frozen=True)
 class Settled:
-    """samples: with `meaning`, `inverted` and `empty` as found out. problems: of their mask files; where there are any,
-    nothing is settled."""
+    """samples: with `meaning`, `inverted` and `empty` as found out. problems: of their mask files; those that have
+    one have the meaning UNTOLD."""
 
     samples: list[Sample]
     problems: list[Problem]
@@ -37,51 +37,61 @@ def settle(samples: Sequence[Sample], description: DatasetDescription) -> Settle
     Labels that are polygons are left as they are. What is wrong with a mask only beside its image, as another size,
     comes up when it is loaded.
     """
-    masks = [s for s in samples if isinstance(s.label, Path)]
     declared = MaskMeaning.parse(description.mask_values) if description.mask_values else None
-    files: list[Stored] = []
+    masks = [s for s in samples if isinstance(s.label, Path)]
     problems: list[Problem] = []
+    good: list[tuple[Sample, Stored]] = []
     for sample, future in in_order(lambda s: _stored(s, declared), masks, cores()):
         try:
-            files.append(future.result())
+            good.append((sample, future.result()))
         except HandsegError as error:
-            problems.append(Problem(str(sample.label), str(error).removeprefix(f"{sample.label}: ")))
-    if problems or not files:
-        return Settled(list(samples), problems)
-    found, problems = (AS_WRITTEN, []) if declared else default_meaning(files)
-    if problems:
-        return Settled(list(samples), problems)
-    shares = [_shares(file, found) for file in files]
-    read = [replace(sample, meaning=declared or found, inverted=False) for sample in masks]
-    try:
-        inverted = find_inverted(read, shares) if description.inverted is None else [description.inverted] * len(read)
-    except DataError as error:
-        path, _, message = str(error).partition(": ")
-        return Settled(list(samples), [Problem(path, message)])
-    settled = iter(
-        replace(sample, inverted=turned, empty=not (share.background if turned else share.hand))
+            message = str(error).removeprefix(f"{sample.label}: ")
+            kind: Literal["values", "unreadable"] = "values" if isinstance(error, DataError) else "unreadable"
+            problems.append(Problem(str(sample.label), message, kind=kind))
+    found = AS_WRITTEN
+    if declared is None:
+        found, wrong = default_meaning([file for _, file in good])
+        problems += wrong
+        if wrong:  # of the others, all else can still be told
+            named = {problem.path for problem in wrong}
+            good = [(sample, file) for sample, file in good if file.path not in named]
+            found, wrong = default_meaning([file for _, file in good])
+            good = [] if wrong else good
+    read = [replace(sample, meaning=declared or found, inverted=False) for sample, _ in good]
+    shares = [_shares(file, found) for _, file in good]
+    inverted: list[bool | None] = [description.inverted] * len(read)
+    if description.inverted is None:
+        try:
+            inverted = find_inverted(read, shares)
+        except DataError as error:
+            path, _, message = str(error).partition(": ")
+            problems.append(Problem(path, message))
+    settled = {
+        sample.label: replace(sample, inverted=turned, empty=not (share.background if turned else share.hand))
         for sample, share, turned in zip(read, shares, inverted)
-    )
-    return Settled([next(settled) if isinstance(s.label, Path) else s for s in samples], [])
+    }
+    rest = {s.label: replace(s, meaning=UNTOLD) for s in masks if s.label not in settled}
+    known = {**rest, **settled}
+    return Settled([known[s.label] if isinstance(s.label, Path) else s for s in samples], problems)
 
 
 def meaning_notes(samples: Sequence[Sample]) -> list[Problem]:
     """What was found out of these masks and one may want to know: one for all that are inverted, and so on."""
     masks = [s for s in samples if isinstance(s.label, Path)]
-    told: tuple[tuple[list[Sample], Literal["error", "warning"], str], ...] = (
-        ([s for s in masks if s.inverted], "error", "the background is what they show, so they are read inverted"),
+    told: tuple[tuple[list[Sample], Literal["inverted", "instances"], str], ...] = (
+        ([s for s in masks if s.inverted], "inverted", "the background is what they show, so they are read inverted"),
         (
             [s for s in masks if s.inverted is None],
-            "warning",
+            "inverted",
             "hand is along most of the border; if the background is what they show, invert them",
         ),
-        ([s for s in masks if s.meaning.rest == "hand"], "warning", "read as instances: every value but 0 is a hand"),
+        ([s for s in masks if s.meaning.rest == "hand"], "instances", "read as instances: every value but 0 is a hand"),
     )
     notes = []
-    for some, level, what in told:
+    for some, kind, what in told:
         if some:
             others = f"{len(some)} of {len(masks)} masks, this one first: " if len(some) > 1 else ""
-            notes.append(Problem(str(some[0].label), others + what, level))
+            notes.append(Problem(str(some[0].label), others + what, "warning", kind))
     return notes
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from handseg.data.egohands import Frame, read_video, session_of, video_folders
-from handseg.data.folder import INDEX_COLUMNS
+from handseg.data.index import COLUMNS
 from handseg.errors import DataError, ImageError
 from handseg.image import image_size, load_image, save_indexed_png, save_png, write_atomically
 
@@ -68,7 +68,7 @@ def prepare_egohands(
 def _write_index(frames: Iterable[Frame], output: Path) -> None:
     index = io.StringIO()
     writer = csv.writer(index, lineterminator="\n")
-    writer.writerow([*INDEX_COLUMNS, "hands"])
+    writer.writerow([*COLUMNS, "hands"])
     for frame in frames:
         image, mask, _ = _paths(frame, Path())
         session = session_of(frame.video)
@@ -91,10 +91,11 @@ def _prepare_frame(frame: Frame, output: Path) -> str:
         return ""
     try:
         load_image(frame.image)  # a frame that doesn't decode must not get into the prepared set
-    except ImageError as error:
+        height, width = image_size(frame.image)
+        drawn = frame.mask(height, width)
+    except (DataError, ImageError) as error:
         return str(error)
-    height, width = image_size(frame.image)
-    save_png(mask, frame.mask(height, width))
+    save_png(mask, drawn)
     save_indexed_png(classes, frame.class_map(height, width), PALETTE)
     with frame.image.open("rb") as source:
         write_atomically(image, lambda file: shutil.copyfileobj(source, file))

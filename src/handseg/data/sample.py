@@ -26,11 +26,11 @@ class Sample:
     hand is where, a polygon, or None, for each of EgoHands' HAND_CLASSES, or a file of class indices, 0 for none and
     from 1 on in that order. forearm: where a label of policy `hand` tells of the bare forearm too, a file that is 255
     there, 0 where there is none, and between where it doesn't say. meaning: of the values in a mask file. inverted: the
-    file shows the background; None: it may, but is read as it is. empty: it shows no hand.
-    extra: the folder, where it is of one of those that are trained on beside the main data, with policy `hand`.
-    background: of a collection without hands, there to show what is none. unlabelled: nothing is known of it, it is
-    there for a teacher to be imitated on. landmarks: of each hand that a tracker found, float32 (21, 2) in pixels, see
-    `handseg.data.landmarks`.
+    file shows the background; None: it may, but is read as it is. empty: it shows no hand. dataset: the name of the
+    dataset, which is its folder's. extra: the folder, where it is of one of those that are trained on beside the main
+    data, with policy `hand`. background: of a collection without hands, there to show what is none. unlabelled: nothing
+    is known of it, it is there for a teacher to be imitated on. landmarks: of each hand that a tracker found, float32
+    (21, 2) in pixels, see `handseg.data.landmarks`.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Sample:
     forearm: Path | None = None
     extra: str = ""
     landmarks: tuple[np.ndarray, ...] = ()
+    dataset: str = ""
 
     def load_image(self) -> np.ndarray:
         """RGB uint8 H×W×3."""
@@ -61,12 +62,19 @@ class Sample:
     def load_mask(self) -> np.ndarray:
         """Mask uint8 H×W of the image's size: 255 hand, 0 background, 128 (IGNORE) unknown.
 
-        Raises DataError where a mask file has another size than its image, or values that mean nothing.
+        Raises DataError where a mask file has another size than its image, or values that mean nothing, or a polygon a
+        corner that is no number.
         """
         if not isinstance(self.label, Path):
+            if not all(np.isfinite(polygon).all() for polygon in self.label):
+                raise DataError(f"{self.image}: a polygon of its label has a corner that is no number; mend the label")
             return fill_polygons(self.label, *image_size(self.image))
         label = load_label(self.label)
         self._check_size(self.label, label)
+        return self.read_mask(label)
+
+    def read_mask(self, label: np.ndarray) -> np.ndarray:
+        """`load_mask` of the values H×W that its mask file holds."""
         try:
             mask = self.meaning(label)
         except DataError as error:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from handseg.data.copies import Fingerprint, find_copies
 from handseg.data.sample import Sample
 from handseg.errors import DataError
 from handseg.image import write_atomically
@@ -18,6 +20,7 @@ from handseg.image import write_atomically
 Protocol = Literal["random-frame", "session-disjoint"]
 PROTOCOLS: tuple[Protocol, ...] = ("random-frame", "session-disjoint")
 Subset = Literal["train", "val", "test"]
+SUBSETS: tuple[Subset, ...] = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Split:
 
     `random-frame` shuffles frames; frames of one video fall on both sides, so its scores are leaky: use it
     only to compare with results that were taken that way. `session-disjoint` keeps sessions whole.
+    group_by: the rule by which sessions were told, none where names and folders told them. contents: name → digest of
+    the image file, none in files of older versions. edited: a file that was changed since it was made.
     """
 
     protocol: Protocol
@@ -35,6 +40,15 @@ class Split:
     train: tuple[str, ...]
     val: tuple[str, ...]
     test: tuple[str, ...]
+    group_by: str = ""
+    contents: dict[str, str] = field(default_factory=dict)
+    edited: bool = field(default=False, compare=False)
+
+    @property
+    def hash(self) -> str:
+        """Of who is on which side, and of what the images hold; 16 hexadecimal digits."""
+        told = [self.protocol, *(sorted(getattr(self, side)) for side in SUBSETS), sorted(self.contents.items())]
+        return hashlib.blake2b(json.dumps(told).encode(), digest_size=8).hexdigest()
 
     def select(self, samples: Sequence[Sample], subset: Subset) -> list[Sample]:
         """The samples of one side, in their own order.
@@ -55,18 +69,36 @@ class Split:
         return replace(self, train=tuple(sorted((*self.train, *self.test))), test=())
 
     def save(self, path: Path) -> None:
-        write_atomically(path, lambda file: file.write(json.dumps(asdict(self), indent=1).encode()))
+        values = {**asdict(self), "hash": self.hash}
+        del values["edited"]
+        write_atomically(path, lambda file: file.write(json.dumps(values, indent=1).encode()))
 
     @classmethod
     def load(cls, path: str | Path) -> Split:
-        """Raises DataError when the file isn't a split."""
+        """Raises DataError when the file isn't a split, or has a name on two sides."""
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-            for subset in ("train", "val", "test"):
-                values[subset] = tuple(values[subset])
-            return cls(**values)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+            for subset in SUBSETS:
+                values[subset] = tuple(map(str, values[subset]))
+            made = values.pop("hash", None)
+            split = cls(**values)
+            split = replace(split, edited=made is not None and made != split.hash)
+            if split.protocol not in PROTOCOLS:
+                raise ValueError(f"unknown protocol {split.protocol!r}")
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(f"{path}: not a split file ({error}); make one with: handseg data split") from error
+        where: dict[str, str] = {}
+        for subset in SUBSETS:
+            for name in getattr(split, subset):
+                if name in where:
+                    raise DataError(
+                        f"{path}: {name} is on two sides, {where[name]} and {subset}; make the split anew: "
+                        "handseg data split"
+                        if where[name] != subset
+                        else f"{path}: {name} is twice on its {subset} side; make the split anew: handseg data split"
+                    )
+                where[name] = subset
+        return split
 
 
 def make_split(
@@ -77,12 +109,16 @@ def make_split(
     fold: int = 0,
     val_fraction: float = 0.06,
     seed: int = 0,
+    group_by: str = "",
+    prints: Sequence[Fingerprint] = (),
 ) -> Split:
     """Divide samples: `fold` of `folds` is the test side, and about `val_fraction` of the rest validates.
 
     Under `session-disjoint` the folds hold whole sessions, about the same number of frames each, and
     validation takes the largest sessions that fit in its share, so that many small ones are left to learn from;
     where none fits, the smallest. It shows a hand, where a session can be spared that does.
+    group_by: the rule by which the sessions were told, to be recorded. prints: of the samples' images, in their order;
+    sessions that hold the same picture then stay together, under `random-frame` exact copies do.
     Raises DataError when there are too few frames or sessions.
     """
     if not 0 <= fold < folds or folds < 2:
@@ -90,12 +126,15 @@ def make_split(
     names = [s.name for s in samples]
     if len(set(names)) < len(names):
         raise DataError("two images have the same name; rename one, or put the datasets into one folder")
+    own = [s.session if protocol == "session-disjoint" else s.name for s in samples]
+    keys = _joined(own, prints, protocol)
     groups: dict[str, list[str]] = defaultdict(list)
-    for sample in samples:
-        groups[sample.session if protocol == "session-disjoint" else sample.name].append(sample.name)
+    for sample, key in zip(samples, keys):
+        groups[key].append(sample.name)
     if len(groups) < max(3, folds):
+        told = "sessions, those with copies of one picture counted as one," if {*keys} < {*own} else "sessions"
         raise DataError(
-            f"{len(groups)} sessions are too few for {folds} folds, a validation side and training; "
+            f"{len(groups)} {told} are too few for {folds} folds, a validation side and training; "
             "use fewer folds, more data, or random-frame"
         )
     rng = np.random.default_rng(seed)
@@ -128,5 +167,30 @@ def make_split(
         seed,
         folds,
         fold,
-        *(tuple(sorted(name for g in side for name in g)) for side in (train, val, test)),
+        train=_names(train),
+        val=_names(val),
+        test=_names(test),
+        group_by=group_by,
+        contents={sample.name: found.file for sample, found in zip(samples, prints)},
     )
+
+
+def _names(groups: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(sorted(name for group in groups for name in group))
+
+
+def _joined(groups: Sequence[str], prints: Sequence[Fingerprint], protocol: Protocol) -> list[str]:
+    """The group of each sample, where those that share a picture are one: the first of them by name."""
+    stands_for: dict[str, str] = {}
+
+    def head(group: str) -> str:
+        while group in stands_for:
+            group = stands_for[group]
+        return group
+
+    for copy in find_copies(prints):
+        if copy.exact or protocol == "session-disjoint":
+            one, other = sorted((head(groups[copy.first]), head(groups[copy.second])))
+            if one != other:
+                stands_for[other] = one
+    return [head(group) for group in groups]

@@ -244,8 +244,8 @@ def _precision(wanted: str, gpu: bool) -> Any:
 
 
 def labelled_sessions(samples: Sequence[Sample]) -> set[str]:
-    """Of labelled datasets; other scenes and photos without labels or hands aren't recordings that one tests on."""
-    return {s.session for s in samples if not (s.extra or s.background or s.unlabelled)}
+    """Of labelled datasets, those trained on beside the main data too; photos without labels or hands have none."""
+    return {s.session for s in samples if not (s.background or s.unlabelled)}
 
 
 def drawing_weights(samples: Sequence[Sample], recipe: Recipe) -> np.ndarray | None:

@@ -1,0 +1,51 @@
+"""Which files of a folder belong to a dataset: what systems and editors leave behind doesn't."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from handseg.image import IMAGE_SUFFIXES
+
+# Folders of previews and rubbish, by Synology, macOS' zip, Windows; what begins with a dot is skipped anyway.
+JUNK_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "system volume information"})
+JUNK_FILES = frozenset({"thumbs.db", "desktop.ini"})
+
+
+def data_files(folder: Path) -> Iterator[Path]:
+    """The files at any depth below a folder, sorted, without junk. Links to folders are followed, but not in a loop."""
+    yield from _walk(folder, ())
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Those of `data_files` whose suffix is an image's."""
+    return [path for path in data_files(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def key_of(relative: Path) -> str:
+    """What an image and its mask have in common: the path below their folders, without the suffix.
+
+    Composed (NFC), since macOS writes an é as two characters and others as one.
+    """
+    return unicodedata.normalize("NFC", relative.with_suffix("").as_posix())
+
+
+def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
+    here = os.path.realpath(folder)
+    if here in above:
+        return
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:  # not readable, or gone since
+        return
+    for entry in entries:
+        name = entry.name.lower()
+        if name.startswith("."):
+            continue
+        if entry.is_dir():
+            if name not in JUNK_FOLDERS:
+                yield from _walk(folder / entry.name, (*above, here))
+        elif name not in JUNK_FILES:
+            yield folder / entry.name
