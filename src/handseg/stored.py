@@ -62,7 +62,7 @@ def _of_palette(image: Image.Image) -> np.ndarray:
     black_and_white = grey[used].all() and set(levels[used].tolist()) in ({0, 255}, {255})
     told_apart = len(set(levels[used].tolist())) == len(used) and len(set(levels.tolist())) > 1
     if told_apart and (grey.all() or black_and_white):
-        return np.pad(levels, (0, 256 - len(levels)))[indices]
+        return np.asarray(np.pad(levels, (0, 256 - len(levels)))[indices])
     return indices
 
 
@@ -84,7 +84,7 @@ def _colours(rgb: np.ndarray) -> np.ndarray:
     if grey.all():
         return np.ascontiguousarray(red)
     packed = red.astype(np.int64) << 16 | green.astype(np.int64) << 8 | blue
-    return np.where(grey, red, COLOUR | packed)
+    return np.asarray(np.where(grey, red, COLOUR | packed))
 
 
 def _unscaled(values: np.ndarray, most: int) -> np.ndarray:

@@ -47,7 +47,8 @@ def find_inverted(samples: Sequence[Sample], shares: Sequence[Shares]) -> list[b
     told = [i for i, share in enumerate(shares) if share.hand and share.background]
     turned = len(told) >= FEWEST and _whole([shares[i] for i in told], samples[told[0]])
     inverted: list[bool | None] = [turned] * len(samples)
-    candidates, references = [], []
+    candidates: list[int] = []
+    references: list[int] = []
     for i in told:
         border = 1 - shares[i].border if turned else shares[i].border
         (candidates if border > ALONG else references).append(i)

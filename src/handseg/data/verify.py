@@ -91,10 +91,10 @@ def _facts_of(sample: Sample) -> LabelFacts:
 
 def _mask_facts(path: Path, sample: Sample, size: tuple[int, int] | None, faults: list[Fault]) -> LabelFacts:
     label = _loaded(lambda: load_label(path), path, faults)
-    if label is not None:
-        faults += _size_faults(path, "mask", label, sample, size)
-    told = label is not None and sample.meaning != UNTOLD
-    mask = _loaded(lambda: sample.read_mask(label), path, faults) if told else None
+    if label is None:
+        return LabelFacts(tuple(faults))
+    faults += _size_faults(path, "mask", label, sample, size)
+    mask = None if sample.meaning == UNTOLD else _loaded(lambda: sample.read_mask(label), path, faults)
     if mask is None:
         return LabelFacts(tuple(faults))
     if sample.inverted is False:

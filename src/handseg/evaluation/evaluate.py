@@ -173,8 +173,8 @@ def evaluate(
         if found.classes is not None and corrupt is None and (hands := sample.load_hands()) is not None:
             classes[row] = _class_counts(found.class_map[known], [hand[known] for hand in hands])
         seen.append(conditions(image, inside))
-    rows = np.flatnonzero((hand + background).sum(axis=1))
-    if not len(rows):
+    rows = np.flatnonzero((hand + background).sum(axis=1)).tolist()
+    if not rows:
         raise DataError(f"{samples[0].label}: all of it is unknown, as in all masks; there is nothing to score by")
     return Evaluation(
         [samples[row] for row in rows],
