@@ -24,7 +24,7 @@ from handseg.engines import Engine, find_model, open_engine
 from handseg.export.half import restore_half
 from handseg.export.int8 import choose_images
 from handseg.image import load_image
-from handseg.metrics import count, score
+from handseg.metrics import count_labelled, score
 from handseg.preprocess import preprocess
 from handseg.segmenter import Segmenter
 
@@ -97,7 +97,7 @@ def main(root: str) -> None:
     print("| quantised | ms | IoU, labels | IoU, float's masks |\n| --- | ---: | ---: | ---: |")
     for variant, own in masks.items():
         ious = [
-            score(np.array([count(a, b) for a, b in zip(own, other)]))["pixel"]["iou"]
+            score(np.array([count_labelled(a, b) for a, b in zip(own, other)]))["pixel"]["iou"]
             for other in (labels, masks["float"])
         ]
         print(f"| {variant} | {median(times[variant]):.1f} | {ious[0]:.4f} | {ious[1]:.4f} |")

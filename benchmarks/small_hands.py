@@ -22,10 +22,15 @@ from handseg.segmenter import Segmenter
 HEIGHT, WIDTH = 720, 1280
 
 
+def hands(sample: Sample) -> np.ndarray:
+    """The mask, what is unknown taken for background."""
+    return np.where(sample.load_mask() == 255, 255, 0).astype(np.uint8)
+
+
 def mosaic(samples: list[Sample], k: int) -> tuple[np.ndarray, np.ndarray]:
     """Picture RGB uint8 and mask uint8 (0 or 255) of k×k samples, a row after the other."""
     size = HEIGHT // k, WIDTH // k
-    tiles = [(resize(s.load_image(), *size), resize(s.load_mask(), *size)) for s in samples]
+    tiles = [(resize(s.load_image(), *size), resize(hands(s), *size)) for s in samples]
     image, mask = (np.vstack([np.hstack([t[i] for t in tiles[r : r + k]]) for r in range(0, k * k, k)]) for i in (0, 1))
     return image, np.where(mask >= 128, 255, 0).astype(np.uint8)
 

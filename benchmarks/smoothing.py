@@ -46,11 +46,16 @@ class Frame:
     view: np.ndarray
 
 
+def hands(sample: Sample) -> np.ndarray:
+    """The mask, what is unknown taken for background."""
+    return np.where(sample.load_mask() == 255, 255, 0).astype(np.uint8)
+
+
 def scene_of(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     """Image and mask, both as wide as the view times the margin."""
     image = sample.load_image()
     size = round(WIDTH * MARGIN), round(WIDTH * MARGIN * image.shape[0] / image.shape[1])
-    return (cv2.resize(image, size, interpolation=cv2.INTER_AREA), shrunk(sample.load_mask(), size))
+    return (cv2.resize(image, size, interpolation=cv2.INTER_AREA), shrunk(hands(sample), size))
 
 
 def shrunk(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -59,7 +64,7 @@ def shrunk(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def cut_hand(sample: Sample, height: int) -> tuple[np.ndarray, np.ndarray] | None:
     """The largest hand that lies wholly inside a frame, at a height in pixels: RGB, and alpha in [0, 1]."""
-    image, mask = sample.load_image(), sample.load_mask()
+    image, mask = sample.load_image(), hands(sample)
     n, labels, boxes, _ = cv2.connectedComponentsWithStats(mask)
     inside = [i for i in range(1, n) if boxes[i][4] > 2000 and _is_inside(boxes[i], mask.shape)]
     if not inside:

@@ -15,7 +15,7 @@ import numpy as np
 
 import handseg
 from handseg.data import read_dataset
-from handseg.metrics import count, score
+from handseg.metrics import count_labelled, score
 from handseg.postprocess import binarise
 from handseg.video.smooth import Smoother
 
@@ -40,10 +40,10 @@ def main(data: Path, videos: tuple[str, ...], model: str) -> None:
         for i, sample in enumerate(frames):
             image, target = sample.load_image(), sample.load_mask()
             probability = segmenter(image).probability
-            counts["unsmoothed"].append(count(binarise(probability, segmenter.threshold), target))
+            counts["unsmoothed"].append(count_labelled(binarise(probability, segmenter.threshold), target))
             for name, gap in GAPS.items():
                 smoothed = smoothers[name](image, probability, i * gap)
-                counts[name].append(count(binarise(smoothed, segmenter.threshold), target))
+                counts[name].append(count_labelled(binarise(smoothed, segmenter.threshold), target))
         plain = score(np.stack(counts["unsmoothed"]))["image"]["iou"]
         for name, rows in counts.items():
             scores = score(np.stack(rows))

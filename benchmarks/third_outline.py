@@ -141,7 +141,7 @@ def main(
     drawn: list[np.ndarray] = []
     hands = 0
     for sample in Split.load(split).select(read_datasets(data), subset)[::every]:
-        image, label = sample.load_image(), sample.load_mask() > 0
+        image, label = sample.load_image(), sample.load_mask() == 255
         mask = segmenter(image).mask > 0
         scale = WIDTH / label.shape[1]
         n, parts, stats, _ = cv2.connectedComponentsWithStats(label.astype(np.uint8))

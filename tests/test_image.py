@@ -143,8 +143,9 @@ def test_other_arrays_are_refused_with_what_to_do(array: np.ndarray) -> None:
         load_image(array)
 
 
-def test_a_mask_is_binary_whatever_its_values(tmp_path: Path) -> None:
-    save_png(tmp_path / "a.png", np.array([[0, 1, 255], [0, 128, 0]], np.uint8))
+@pytest.mark.parametrize("value", [1, 7, 200, 255])
+def test_a_mask_is_binary_whatever_its_value(tmp_path: Path, value: int) -> None:
+    save_png(tmp_path / "a.png", np.array([[0, value, value], [0, value, 0]], np.uint8))
     assert load_mask(tmp_path / "a.png").tolist() == [[0, 255, 255], [0, 255, 0]]
 
 

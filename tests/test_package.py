@@ -27,8 +27,8 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"runs"},
     {"preprocess"},
     {"card", "image", "metrics", "nets", "parallel"},
-    {"image_file", "colour"},
-    {"depth", "orientation", "parts"},
+    {"image_file", "colour", "stored"},
+    {"depth", "orientation", "parts", "mask_values"},
     {"errors"},
 ]
 TORCH = {"nets", "training", "export"}

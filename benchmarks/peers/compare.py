@@ -23,7 +23,7 @@ import numpy as np
 import handseg
 from handseg.data import Split, read_datasets
 from handseg.image import save_png
-from handseg.metrics import bootstrap_interval, count, score
+from handseg.metrics import bootstrap_interval, count_labelled, score
 
 Peer = Callable[[np.ndarray], np.ndarray]
 BLOG_THRESHOLD = 0.45
@@ -141,7 +141,7 @@ def main(
                 found[f"MediaPipe Hands {landmarks.version}, capsules"] = capsules
                 found["… and skin colour"] = refined
             for peer, (mask, took) in found.items():
-                counts.setdefault(peer, []).append(count(mask, target))
+                counts.setdefault(peer, []).append(count_labelled(mask, target))
                 if i:  # the first call of each also sets it up
                     times.setdefault(peer, []).append(took)
     sessions = [by_name[name].session for name in names]

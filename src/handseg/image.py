@@ -1,6 +1,6 @@
 """Load and save images. Everything inside handseg is RGB uint8 H×W×3, sRGB.
 
-Only this module calls PIL, with those that it is made of: `image_file`, `colour`, `depth` and `orientation`.
+Only this module calls PIL, with those that it is made of: `image_file`, `colour`, `depth`, `orientation` and `stored`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from PIL import Image, ImageFilter
 
 from handseg import image_file
 from handseg.colour import to_rgb
-from handseg.errors import HandsegError, ImageError
-from handseg.orientation import orientation, turn
+from handseg.errors import DataError, HandsegError, ImageError
+from handseg.mask_values import HAND, Stored, default_meaning
+from handseg.orientation import orientation
+from handseg.stored import stored_values
 
 ImageLike = Union[str, "os.PathLike[str]", Image.Image, np.ndarray]
 
@@ -57,14 +59,21 @@ def decode_image(content: bytes, name: str, *, max_pixels: int | None = None) ->
 
 
 def load_mask(path: str | os.PathLike[str]) -> np.ndarray:
-    """Mask uint8 H×W of a file: 0 for background, 255 for every other value. EXIF rotation is applied."""
-    return image_file.read(Path(path), lambda image: np.where(_label(image) > 0, 255, 0).astype(np.uint8))
+    """Mask uint8 H×W of a file that stands alone: 255 where it is surely hand, else 0 (`default_meaning`).
+
+    A dataset's masks are read together, see `handseg.data.Sample.load_mask`.
+    Raises DataError, naming the file and its values, where they may mean several things.
+    """
+    label = load_label(path)
+    meaning, problems = default_meaning([Stored.of(str(path), label)])
+    if problems:
+        raise DataError(f"{path}: {problems[0].message}")
+    return np.where(meaning(label) == HAND, 255, 0).astype(np.uint8)
 
 
 def load_label(path: str | os.PathLike[str]) -> np.ndarray:
-    """The raw values of a one-channel label file, uint8 H×W (palette indices for a palette image; 0 and 255
-    for a bilevel one)."""
-    return image_file.read(Path(path), _label)
+    """The values that a label file stores, H×W, never scaled: see `stored_values`."""
+    return image_file.read(Path(path), stored_values)
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
@@ -176,11 +185,3 @@ def _from_array(array: np.ndarray) -> np.ndarray:
     if array.ndim != 3 or array.shape[2] not in (3, 4) or array.size == 0:
         raise ImageError(f"array of shape {array.shape}: an image array is H×W×3, H×W×4 or H×W")
     return array[..., :3]
-
-
-def _label(image: Image.Image) -> np.ndarray:
-    if image.mode == "P":
-        return turn(np.array(image), orientation(image))
-    if image.mode == "1":
-        return turn(np.array(image).astype(np.uint8) * 255, orientation(image))
-    return np.asarray(to_rgb(image).max(axis=2))

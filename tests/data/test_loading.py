@@ -10,6 +10,7 @@ from handseg.card import LabelPolicy, ModelCard
 from handseg.data import Sample, read_dataset
 from handseg.data.classes import BACKGROUND, FOREARM, HAND, NOTHING, OWN_LEFT, PLANES, UNKNOWN
 from handseg.image import save_png
+from handseg.mask_values import IGNORE
 
 CARD = ModelCard("m", size=(40, 64))
 
@@ -149,3 +150,32 @@ def test_whose_hand_is_where_is_learned_where_it_is_known(loading, tmp_path: Pat
     assert allowed[35, 15] == BACKGROUND | FOREARM
     plain = loading.Memory([replace(sample, hands=())], 60)
     assert loading.TrainingData(plain, ModelCard("m", size=(40, 60)), None, 0)[0, 0, 0]["allowed"][15, 15] == HAND
+
+
+@pytest.mark.parametrize("policy", ["hand", "hand+forearm"])
+def test_what_a_mask_doesnt_know_is_left_open(loading, tmp_path: Path, policy: LabelPolicy) -> None:
+    sample = arm_sample(tmp_path, policy)
+    before = labels(loading, sample)
+    mask = sample.load_mask()
+    mask[:, :40] = IGNORE
+    mask[15:19, 60:100] = IGNORE  # beyond the finger tips
+    save_png(tmp_path / "m.png", mask)
+    allowed = labels(loading, sample)
+    unknown = mask == IGNORE
+    assert (allowed[unknown] == UNKNOWN).all()
+    assert (allowed[~unknown] == before[~unknown]).all()
+
+
+def test_nothing_is_centred_on_or_held_by_what_is_unknown(loading, dataset: Path) -> None:
+    from handseg.data.augment import Augmentation, hold_cards
+    from handseg.data.classes import surely_hand
+
+    path = sorted((dataset / "masks").iterdir())[0]
+    save_png(path, np.full((72, 96), IGNORE, np.uint8))
+    memory = loading.Memory(read_dataset(dataset)[:1], 96)
+    image, label = memory.images[0], memory.labels[0]
+    assert (label == 255).all()
+    assert not surely_hand(label).any()
+    assert (hold_cards(image, label, np.random.default_rng(0))[0] == image).all()
+    item = loading.TrainingData(memory, CARD, Augmentation(skin=1.0, glove=1.0, paste=1.0), 0)[0, 0, 0]
+    assert HAND not in item["allowed"]

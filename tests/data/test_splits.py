@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,17 @@ def test_for_a_final_model_the_test_side_is_learned_from() -> None:
     assert final.test == ()
     assert set(final.train) == {*split.train, *split.test}
     assert final.val == split.val
+
+
+@given(st.integers(0, 30), st.integers(0, 11))
+def test_a_validation_side_shows_a_hand_where_one_can_be_spared(seed: int, first: int) -> None:
+    hands = {f"s{first}_0", f"s{(first + 5) % 12}_0", f"s{(first + 7) % 12}_0"}
+    every = [replace(s, empty=s.name not in hands) for s in samples([1] * 12)]
+    split = make_split(every, "session-disjoint", seed=seed)
+    left = hands - {*split.test}
+    assert bool(hands & {*split.val}) == (len(left) > 1 or bool(left & {*split.val}))
+    assert len(left) < 2 or hands & {*split.train}
+    assert sorted([*split.train, *split.val, *split.test]) == sorted(s.name for s in every)
 
 
 def test_copies_stay_on_one_side(tmp_path: Path) -> None:

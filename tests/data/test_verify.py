@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 from PIL import Image
 
 from handseg.data import read_dataset
-from handseg.data.verify import looks_inverted, verify
+from handseg.data.verify import verify
 from handseg.errors import DataError
 from handseg.image import load_mask, save_png
 
@@ -62,22 +61,3 @@ def test_another_size_is_named(dataset: Path) -> None:
     save_png(mask, np.zeros((10, 10), np.uint8))
     with pytest.raises(DataError, match=f"{mask.name}: the mask has 10×10 pixels"):
         verify(read_dataset(dataset))
-
-
-def test_a_mask_that_shows_the_background_is_found(dataset: Path) -> None:
-    mask = sorted((dataset / "masks").iterdir())[4]
-    save_png(mask, 255 - load_mask(mask))
-    samples = read_dataset(dataset)
-    assert [s.label for s in verify(samples)] == [mask]
-
-
-def test_the_inverted_masks_of_hgr(data: Path) -> None:
-    assert len(verify(read_dataset(data / "hgr", "hand+forearm"))) == 11
-
-
-def test_only_mask_files_can_be_inverted(dataset: Path) -> None:
-    """A polygon that covers the whole picture is a very close hand."""
-    whole = [np.array([[-9.0, -9.0], [200.0, -9.0], [200.0, 200.0], [-9.0, 200.0]])]
-    samples = [replace(s, label=whole) for s in read_dataset(dataset)]
-    assert looks_inverted(samples[0].load_mask())
-    assert verify(samples) == []

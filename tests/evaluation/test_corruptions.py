@@ -59,3 +59,12 @@ def test_robustness_is_repeatable_and_its_mean_drop_follows(dataset: Path) -> No
     assert set(first) == set(CORRUPTIONS)
     assert first["dark"][4] == 0  # nothing is red enough any more
     assert mean_relative_drop(0.8, {"a": [0.8, 0.4], "b": [0.0, 0.4]}) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("name", ["glove", "darker skin", "lighter skin"])
+def test_what_is_unknown_isnt_recoloured(picture: tuple[np.ndarray, np.ndarray], name: str) -> None:
+    image, mask = picture
+    unknown = np.where(mask > 0, 128, 0).astype(np.uint8)
+    spoilt, label = CORRUPTIONS[name](image, unknown, 5, np.random.default_rng(3))
+    assert np.abs(spoilt.astype(int) - image).max() <= 1
+    assert np.array_equal(label, unknown)

@@ -13,7 +13,8 @@ from handseg.data import read_dataset
 from handseg.errors import DataError, ModelError
 from handseg.evaluation import evaluate
 from handseg.evaluation.pictures import gallery, precision_recall_curve, reliability_plot
-from handseg.image import load_image, save_png
+from handseg.image import load_image, load_label, save_png
+from handseg.mask_values import IGNORE
 from handseg.metrics import count, score
 from handseg.segmenter import Segmenter
 
@@ -115,3 +116,40 @@ def test_another_label_policy_is_refused(dataset: Path, segmenter: Segmenter) ->
 def test_no_images_are_refused(segmenter: Segmenter) -> None:
     with pytest.raises(DataError, match="no images"):
         evaluate(segmenter, [])
+
+
+def test_what_lies_where_the_label_knows_nothing_changes_no_score(dataset: Path, segmenter: Segmenter) -> None:
+    for path in (dataset / "masks").iterdir():
+        mask = load_label(path).copy()
+        mask[20:35, 30:60] = IGNORE
+        save_png(path, mask)
+    reports = []
+    for level in (0, 255):
+        for path in (dataset / "images").iterdir():
+            image = load_image(path).copy()
+            image[20:35, 30:60] = level
+            save_png(path, image)
+        reports.append(evaluate(segmenter, read_dataset(dataset)).report("redness"))
+        del reports[-1]["by_condition"]["light"]
+    assert reports[0] == reports[1]
+    counts = evaluate(segmenter, read_dataset(dataset)).counts()
+    assert (counts.sum(axis=1) == 72 * 96 - 15 * 30).all()
+
+
+def test_an_image_of_which_nothing_is_known_isnt_scored(dataset: Path, segmenter: Segmenter) -> None:
+    first, *others = sorted((dataset / "masks").iterdir())
+    save_png(first, np.full((72, 96), IGNORE, np.uint8))
+    evaluation = evaluate(segmenter, read_dataset(dataset))
+    assert evaluation.report("redness")["n_images"] == 11
+    assert [s.label for s in evaluation.samples] == others
+    with pytest.raises(DataError, match=f"{first.name}: all of it is unknown"):
+        evaluate(segmenter, read_dataset(dataset)[:1])
+
+
+def test_the_gallery_shows_what_is_unknown_in_grey(dataset: Path, segmenter: Segmenter, tmp_path: Path) -> None:
+    for path in (dataset / "masks").iterdir():
+        save_png(path, np.where(np.arange(96) < 48, IGNORE, load_label(path)).astype(np.uint8))
+    gallery(evaluate(segmenter, read_dataset(dataset)), segmenter, tmp_path / "gallery.png")
+    left = load_image(tmp_path / "gallery.png")[20:280, 20:180].astype(int)
+    right = load_image(tmp_path / "gallery.png")[20:280, 220:380].astype(int)
+    assert left.min(axis=2).mean() > right.min(axis=2).mean() + 10

@@ -16,7 +16,7 @@ from handseg.data.splits import make_split
 from handseg.engines import find_model, open_engine
 from handseg.errors import DataError, ModelError
 from handseg.export.half import restore_half, store_half
-from handseg.export.int8 import Images, choose_images, quantise
+from handseg.export.int8 import Images, _iou, choose_images, quantise
 from handseg.image import load_mask, save_png
 from handseg.segmenter import load
 
@@ -141,3 +141,16 @@ def test_the_command_quantises_a_packaged_model(data: Path, tmp_path: Path) -> N
     assert "against their labels" in result.output
     assert "net.head" in result.output
     assert open_engine(path, threads=1).card.threshold == 0.4
+
+
+def test_what_a_label_doesnt_know_judges_nothing(dataset: Path) -> None:
+    for path in (dataset / "masks").iterdir():
+        mask = load_mask(path)
+        mask[:30] = 128
+        save_png(path, mask)
+    images = choose_images(dataset, CARD)
+    assert images.masks is not None
+    labels = [load() for load in images.masks]
+    assert all((label[:30] == 128).all() for label in labels)
+    for guess in (0, 255):
+        assert _iou([np.where(label == 128, guess, label) for label in labels], labels) == 1

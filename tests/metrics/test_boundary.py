@@ -59,3 +59,20 @@ def test_a_shift_beyond_the_tolerance_is_seen() -> None:
 
 def test_where_the_border_cuts_a_hand_there_is_no_boundary() -> None:
     assert surface_counts(np.ones((8, 9)), np.ones((8, 9)), 2).tolist() == [0, 0]
+
+
+@settings(deadline=None, max_examples=40)
+@given(MASKS, st.integers(0, 99), st.integers(1, 4))
+def test_where_nothing_is_known_a_boundary_doesnt_count(
+    masks: tuple[np.ndarray, np.ndarray], seed: int, reach: int
+) -> None:
+    prediction, target = masks
+    known = np.random.default_rng(seed).random(target.shape) < 0.6
+    for change in (lambda mask: mask & known, lambda mask: mask | ~known):
+        for changed in ((change(prediction), target), (prediction, change(target))):
+            assert boundary_iou(*changed, reach, known) == boundary_iou(*masks, reach, known)
+            assert (surface_counts(*changed, reach, known) == surface_counts(*masks, reach, known)).all()
+    assert boundary_iou(prediction, prediction & known, reach, known) == 1
+    everything = np.ones_like(known)
+    assert boundary_iou(*masks, reach, everything) == boundary_iou(*masks, reach)
+    assert (surface_counts(*masks, reach, everything) == surface_counts(*masks, reach)).all()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
-from handseg.metrics import bootstrap_interval, count, score
+from handseg.metrics import bootstrap_interval, count, count_labelled, score
 
 masks = hnp.arrays(bool, (3, 5, 4))
 
@@ -40,3 +40,13 @@ def test_the_bootstrap_draws_whole_groups() -> None:
     assert same == (0.5, 0.5)
     low, high = bootstrap_interval(rows, ["a"] * 50 + ["b"] * 50, lambda s: s["pixel"]["precision"])
     assert (low, high) == pytest.approx((0.1, 0.9))
+
+
+def test_unknown_pixels_and_images_without_known_ones_dont_count() -> None:
+    prediction = np.array([[255, 255, 0, 0, 255]], np.uint8)
+    mask = np.array([[255, 0, 255, 0, 128]], np.uint8)
+    counts = count_labelled(prediction, mask)
+    assert counts.tolist() == [1, 1, 1, 1]
+    nothing = count_labelled(prediction, np.full_like(mask, 128))
+    assert nothing.tolist() == [0, 0, 0, 0]
+    assert score(np.array([counts, nothing])) == score(counts)

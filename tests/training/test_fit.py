@@ -313,3 +313,30 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     shutil.copyfile(__file__, tmp_path / "something.py")
     with pytest.raises(TrainingError, match="no last.ckpt in it"):
         run_checkpoint(tmp_path)
+
+
+def test_a_validation_side_without_hands_is_said_and_doesnt_stop_a_run(
+    sides, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from handseg.image import save_png
+
+    train, val = sides
+    for sample in val:
+        save_png(sample.label, np.zeros((72, 96), np.uint8))
+    recipe = replace(TINY, run=replace(TINY.run, epochs=7, draws=4))
+    assert fit(recipe, train, val, tmp_path / "run", OPTIONS).is_file()
+    assert capsys.readouterr().err.count("the validation side shows no hand") == 1
+
+
+def test_false_hands_alone_arent_all_background(sides, tmp_path: Path) -> None:
+    """Precision and recall are 0 then too: all that is predicted counts."""
+    from handseg.image import save_png
+
+    train, val = sides
+    for sample in val:  # the hand is where the network sees nothing; what it sees is false
+        image = np.full((72, 96, 3), 90, np.uint8)
+        image[10:40, 20:60] = (220, 160, 130)
+        save_png(sample.image, image)
+        save_png(sample.label, np.pad(np.full((6, 8), 255, np.uint8), ((60, 6), (80, 8))))
+    recipe = replace(TINY, run=replace(TINY.run, epochs=12))
+    assert fit(recipe, train, val, tmp_path / "run", OPTIONS).is_file()

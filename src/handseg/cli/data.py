@@ -59,8 +59,14 @@ def egohands(root: Path, output: Path, workers: int | None) -> None:
 )
 @options.group_by
 @options.policy
+@options.mask_values
 def check(
-    data: tuple[Path, ...], split: Path | None, json_path: Path | None, group_by: str, policy: LabelPolicy
+    data: tuple[Path, ...],
+    split: Path | None,
+    json_path: Path | None,
+    group_by: str,
+    policy: LabelPolicy,
+    mask_values: str,
 ) -> None:
     """List all that is wrong with datasets, file by file.
 
@@ -73,6 +79,7 @@ def check(
         data,
         policy,
         group_by=group_by,
+        mask_values=mask_values,
         split=None if split is None else load_split(split),
         split_path=split,
         progress=progress("check"),

@@ -12,6 +12,7 @@ import click
 from handseg.card import LabelPolicy
 from handseg.cli import options
 from handseg.cli.kept_apart import load_split, prints_of, tell_alone
+from handseg.cli.meaning import tell_meaning
 from handseg.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @options.model
 @options.engine
 @options.policy
+@options.mask_values
 @options.group_by
 @options.threshold
 @options.threads
@@ -50,6 +52,7 @@ def command(
     model: str,
     engine: str | None,
     policy: LabelPolicy,
+    mask_values: str,
     group_by: str,
     threshold: float | None,
     threads: int | None,
@@ -80,8 +83,10 @@ def command(
 
     segmenter = open_segmenter(model, engine, threads, device, policy, threshold, test_time, second_look)
     sides = None if split is None else load_split(split)
-    samples = read_datasets(data, policy, group_by=group_by or (sides.group_by if sides else ""))
+    rule = group_by or (sides.group_by if sides else "")
+    samples = read_datasets(data, policy, group_by=rule, mask_values=mask_values)
     tell_alone(samples)
+    tell_meaning(samples)
     if split is not None and sides is not None:
         chosen = sides.select(samples, subset)
         refuse_leaks(sides, samples, prints_of(samples), split)
@@ -117,7 +122,7 @@ def command(
         from handseg.evaluation.pictures import gallery, precision_recall_curve, reliability_plot
 
         pictures = {
-            "gallery": "Best, median and worst images by IoU. Green: hit. Red: false hand. Blue: missed hand",
+            "gallery": "Best, median and worst images by IoU. Green: hit. Red: false hand. Blue: missed. Grey: unknown",
             "precision_recall": "Precision and recall over all thresholds",
             "reliability": "Calibration: the diagonal is perfect",
         }

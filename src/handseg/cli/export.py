@@ -12,6 +12,7 @@ import click
 
 from handseg.card import ModelCard
 from handseg.cli import options
+from handseg.cli.meaning import tell_meaning
 from handseg.errors import DataError, MissingExtraError
 
 
@@ -32,6 +33,7 @@ from handseg.errors import DataError, MissingExtraError
     "A third of them judges the result.",
 )
 @click.option("--split", type=click.Path(path_type=Path), help="For --calibrate: take the training side alone.")
+@options.mask_values
 @click.option(
     "--max-fall",
     type=click.FloatRange(0, 1),
@@ -49,6 +51,7 @@ def command(
     int8: bool,
     calibrate: Path | None,
     split: Path | None,
+    mask_values: str,
     max_fall: float,
     card_path: Path | None,
     threshold: float | None,
@@ -84,7 +87,8 @@ def command(
             export_float(run, source, check or calibrate, False, None, None)
         own = open_engine(source, engine="onnxruntime").card
         card = amended(dataclasses.replace(own, scores={}), card_path, threshold)  # those are the float model's
-        chosen = choose_images(calibrate, card, Split.load(split) if split else None)
+        chosen = choose_images(calibrate, card, Split.load(split) if split else None, mask_values=mask_values)
+        tell_meaning(chosen.samples)
         result = quantise(source, output, chosen, card=card, limit=max_fall)
     judge = "their labels" if result.labelled else "the float model's masks"
     click.echo(

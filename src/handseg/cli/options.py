@@ -29,6 +29,13 @@ policy = click.option(
     show_default=True,
     help="What counts as foreground: the hand up to the wrist, or with the bare forearm.",
 )
+mask_values = click.option(
+    "--mask-values",
+    default="",
+    metavar="TEXT",
+    help="What the values in the mask files of DATA mean, as 'hand=1,2 ignore=255'; numbers, ranges (1-20), colours "
+    "(#ff0000). Default: what its dataset.toml says, else 0 background, 128 unknown, and the one other value hand.",
+)
 threshold = click.option(
     "--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Default: the model's own."
 )

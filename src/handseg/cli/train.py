@@ -12,6 +12,7 @@ import click
 
 from handseg.cli import options as shared
 from handseg.cli.kept_apart import load_split, prints_of, tell_alone
+from handseg.cli.meaning import tell_meaning
 from handseg.errors import MissingExtraError, TrainingError
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Learn from the test side too: a model to be used, once its recipe has been scored without.",
 )
+@shared.mask_values
 @click.option(
     "--resume",
     is_flag=True,
@@ -112,6 +114,7 @@ def command(
     output: Path,
     split: Path | None,
     protocol: Any,
+    mask_values: str,
     group_by: str,
     final: bool,
     resume: bool,
@@ -154,9 +157,10 @@ def command(
     sides = load_split(split) if split else None
     group_by = group_by or (sides.group_by if sides else "")
     names = name_datasets(dict.fromkeys([*data, *forearm_data, *extra_data]))
-    samples = read_datasets(data, group_by=group_by, names=names)
+    samples = read_datasets(data, group_by=group_by, mask_values=mask_values, names=names)
     forearm = [s for root in forearm_data for s in read_forearm(root, name=names[root])]
     extra = [s for root in extra_data for s in read_extra(root, name=names[root])]
+    tell_meaning([*samples, *forearm, *extra])
     tracked = output / "landmarks.json"  # kept, so that a resumed run learns from the same
     if landmarks is not None and not tracked.is_file():
         with_landmarks(forearm, landmarks)  # fails here, before anything is written

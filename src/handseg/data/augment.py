@@ -12,7 +12,7 @@ from math import exp, log, sqrt
 import cv2
 import numpy as np
 
-from handseg.data.classes import MIRRORED, NOTHING, may_be_hand
+from handseg.data.classes import MIRRORED, NOTHING, may_be_hand, surely_hand
 from handseg.data.recolour import glove, random_colour, shift_skin
 
 cv2.setNumThreads(1)  # data loading runs beside training; OpenCV's own threads would fight it
@@ -110,7 +110,7 @@ class Augmentation:
         half_w, half_h = (min(0.5, 0.5 * s / (scale * n)) for s, n in ((size[1], width), (size[0], height)))
         x = rng.uniform(half_w, 1 - half_w) * width
         y = rng.uniform(half_h, 1 - half_h) * height
-        target = may_be_hand(label) > 0
+        target = surely_hand(label)
         if rng.random() < self.on_hand and target.any():
             rows, columns = np.nonzero(target)
             i = int(rng.integers(len(rows)))
@@ -222,7 +222,7 @@ def occlude(image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> t
 def hold_cards(image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Lay a fan of one to four cards, or sheets, behind a hand, as if it held them; what they hide is no hand."""
     hand = np.where(may_be_hand(label) > 0, 255, 0).astype(np.uint8)
-    rows, columns = np.nonzero(hand)
+    rows, columns = np.nonzero(surely_hand(label))
     if not len(rows):
         return image, label
     _, regions = cv2.connectedComponents(hand)

@@ -56,9 +56,12 @@ def inspect(sample: Sample) -> Inspection:
     label = inspect_label(sample, image.size if image is not None else None)
     if image is not None and label.share is not None:
         faults += _orientation_faults(sample, image, label)
-    if label.inverted and isinstance(sample.label, Path):
-        message = "hand along most of its border: inverted? Invert it"
+    if sample.inverted and isinstance(sample.label, Path):
+        message = "the background is what it shows, so it is read inverted; invert it"
         faults.append(Fault("error", "inverted", sample.label, message))
+    elif sample.inverted is None and isinstance(sample.label, Path):
+        message = "hand is along most of its border; if the background is what it shows, invert it"
+        faults.append(Fault("warning", "inverted", sample.label, message))
     return Inspection(image, label, tuple(faults))
 
 

@@ -23,6 +23,11 @@ def label_planes(background: np.ndarray, hand: np.ndarray, forearm: np.ndarray) 
     return np.dstack([background, hand, hand, hand, hand, forearm])
 
 
+def surely_hand(label: np.ndarray) -> np.ndarray:
+    """bool H×W of a label H×W×6: where a hand is possible, and background isn't."""
+    return np.asarray((may_be_hand(label) > 0) & (label[..., 0] == 0))
+
+
 def may_be_hand(label: np.ndarray) -> np.ndarray:
     """uint8 H×W of a label H×W×6: where any class of hand is possible."""
     return np.asarray(label[..., HAND_PLANES].max(axis=2))

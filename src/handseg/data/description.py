@@ -5,17 +5,25 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
+from handseg.card import LABEL_POLICIES, LabelPolicy
 from handseg.data.identity import GroupRule
 from handseg.errors import DataError, MissingExtraError
+from handseg.mask_values import MaskMeaning
 
 FILE = "dataset.toml"
 
 
 @dataclass(frozen=True)
 class DatasetDescription:
-    """group_by: which images belong together, see `GroupRule.parse`; none where the names and folders tell."""
+    """policy: what its masks call a hand, where an index.csv doesn't say; mask_values: what their values mean, see
+    `MaskMeaning.parse`; inverted: whether they show the background. group_by: which images belong together, see
+    `GroupRule.parse`. What is left out is found out, as far as that goes."""
 
+    policy: LabelPolicy | Literal[""] = ""
+    mask_values: str = ""
+    inverted: bool | None = None
     group_by: str = ""
 
     @classmethod
@@ -41,12 +49,17 @@ class DatasetDescription:
         known = [field.name for field in fields(cls)]
         if unknown := sorted(values.keys() - {*known}):
             raise DataError(f"{path}: unknown entry {unknown[0]!r}; use {', '.join(known)}")
-        if not isinstance(values.get("group_by", ""), str):
-            raise DataError(f"{path}: group_by must be text, as in group_by = 'folder'")
+        for name, value in values.items():
+            if not isinstance(value, bool if name == "inverted" else str):
+                kind = "true or false" if name == "inverted" else "text"
+                raise DataError(f"{path}: {name} is {value!r}; it must be {kind}")
         description = cls(**values)
-        if description.group_by:
+        if description.policy and description.policy not in LABEL_POLICIES:
+            raise DataError(f"{path}: unknown policy {description.policy!r}; use {' or '.join(LABEL_POLICIES)}")
+        for text, parse in ((description.mask_values, MaskMeaning.parse), (description.group_by, GroupRule.parse)):
             try:
-                GroupRule.parse(description.group_by)
+                if text:
+                    parse(text)
             except DataError as error:
                 raise DataError(f"{path}: {error}") from error
         return description

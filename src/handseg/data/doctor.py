@@ -14,6 +14,7 @@ from handseg.data.faults import Fault, Level
 from handseg.data.folder import scan_dataset
 from handseg.data.identity import alone, name_datasets, with_unique_names
 from handseg.data.leaks import split_faults
+from handseg.data.meaning import meaning_notes
 from handseg.data.sample import Sample
 from handseg.data.splits import SUBSETS, Split
 from handseg.errors import DataError
@@ -64,6 +65,7 @@ def examine(
     policy: LabelPolicy = "hand",
     *,
     group_by: str = "",
+    mask_values: str = "",
     split: Split | None = None,
     split_path: Path | None = None,
     progress: Progress = no_progress,
@@ -78,13 +80,16 @@ def examine(
     for root, name in names.items():
         try:
             rule = group_by or (split.group_by if split else "")
-            read[root], found = scan_dataset(root, policy, group_by=rule, name=name)
+            read[root], found = scan_dataset(root, policy, group_by=rule, mask_values=mask_values, name=name)
             faults += found
         except DataError as error:
             faults.append(Fault.of(error, "dataset", root))
     samples = with_unique_names([s for members in read.values() for s in members])
     found, images = check(samples, progress)
-    faults += found
+    told = {(fault.kind, fault.path) for fault in faults}
+    faults += [fault for fault in found if (fault.kind, fault.path) not in told]
+    instances = [note for members in read.values() for note in meaning_notes(members) if note.kind == "instances"]
+    faults += [Fault("warning", note.kind, Path(note.path), note.message) for note in instances]
     if split is not None and split_path is not None:
         prints = {s.image: image for s, image in zip(samples, images) if image is not None}
         faults += split_faults(split, samples, prints, split_path)

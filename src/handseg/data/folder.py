@@ -15,6 +15,7 @@ from handseg.data.egohands import is_egohands, join_hands, scan_egohands
 from handseg.data.faults import Fault, raise_errors
 from handseg.data.files import data_files, image_files, key_of
 from handseg.data.identity import GroupRule, identify, name_datasets, with_unique_names
+from handseg.data.meaning import settle
 from handseg.data.sample import Sample
 from handseg.errors import DataError
 from handseg.image import IMAGE_SUFFIXES
@@ -39,6 +40,7 @@ def read_datasets(
     policy: LabelPolicy = "hand",
     *,
     group_by: str = "",
+    mask_values: str = "",
     names: Mapping[Path, str] | None = None,
 ) -> list[Sample]:
     """The samples of several datasets, see `read_dataset`. Single frames of EgoHands that lie in one of them are told
@@ -50,7 +52,9 @@ def read_datasets(
     folders = [Path(root) for root in roots]
     names = names or name_datasets(folders)
     samples = [
-        sample for folder in folders for sample in read_dataset(folder, policy, group_by=group_by, name=names[folder])
+        sample
+        for folder in folders
+        for sample in read_dataset(folder, policy, group_by=group_by, mask_values=mask_values, name=names[folder])
     ]
     for folder in folders:
         if is_egohands(folder):
@@ -59,24 +63,37 @@ def read_datasets(
 
 
 def read_dataset(
-    root: str | Path, policy: LabelPolicy = "hand", *, group_by: str = "", name: str | None = None
+    root: str | Path,
+    policy: LabelPolicy = "hand",
+    *,
+    group_by: str = "",
+    mask_values: str = "",
+    name: str | None = None,
 ) -> list[Sample]:
-    """The samples of an EgoHands root, or of a folder with `images/` and `masks/`.
+    """The samples of an EgoHands root, or of a folder with `images/` and `masks/`, all masks read alike.
 
-    policy: what the labels call a hand, where the index doesn't say. group_by: how sessions are told, see
+    policy: what the labels call a hand, where the index and dataset.toml don't say. mask_values: what the masks' values
+    mean, see `MaskMeaning.parse`; by default as dataset.toml says, or `default_meaning`.
+    group_by: how sessions are told, see
     `GroupRule.parse`; by default as `dataset.toml` says, or by names and folders, see `identify`. It isn't asked for
     an EgoHands root. name: of the dataset; by default the folder's.
-    Raises DataError when the folder is neither, is empty, or an image has no mask.
+    Raises DataError when the folder is neither, is empty, an image has no mask, or a mask can't be read or understood.
     """
-    samples, faults = scan_dataset(root, policy, group_by=group_by, name=name)
+    samples, faults = scan_dataset(root, policy, group_by=group_by, mask_values=mask_values, name=name)
     raise_errors(faults)
     return samples
 
 
 def scan_dataset(
-    root: str | Path, policy: LabelPolicy = "hand", *, group_by: str = "", name: str | None = None
+    root: str | Path,
+    policy: LabelPolicy = "hand",
+    *,
+    group_by: str = "",
+    mask_values: str = "",
+    name: str | None = None,
 ) -> tuple[list[Sample], list[Fault]]:
-    """What `read_dataset` gives, without what is at fault, and all faults of the layout; no image is opened.
+    """What `read_dataset` gives, without what is at fault, and all faults of the layout and of the masks' values; no
+    image is opened but to tell whether masks are inverted.
 
     Raises DataError when there is no dataset at all.
     """
@@ -86,7 +103,10 @@ def scan_dataset(
     name = name or name_datasets([root])[root]
     if is_egohands(root):
         return scan_egohands(root, name)
-    rule = group_by or DatasetDescription.load(root).group_by
+    description = DatasetDescription.load(root)
+    if mask_values:
+        description = replace(description, mask_values=mask_values)
+    rule, policy = group_by or description.group_by, description.policy or policy
     if (root / index.FILE).is_file():
         entries, faults = _indexed(root, policy)
     elif (root / "images").is_dir() and (root / "masks").is_dir():
@@ -94,8 +114,9 @@ def scan_dataset(
     else:
         raise DataError(f"{root}: neither an EgoHands root nor a folder with images/ and masks/")
     identified, ungrouped = _identified(entries, name, GroupRule.parse(rule) if rule else None)
-    samples = [_with_more_labels(sample, root, e.relative) for sample, e in identified]
-    return samples, [*faults, *ungrouped]
+    settled = settle([_with_more_labels(sample, root, e.relative) for sample, e in identified], description)
+    problems = [Fault(p.level, p.kind, Path(p.path), p.message) for p in settled.problems]
+    return settled.samples, [*faults, *ungrouped, *problems]
 
 
 def read_extra(root: str | Path, *, name: str | None = None) -> list[Sample]:
@@ -119,7 +140,8 @@ def read_forearm(root: str | Path, *, name: str | None = None) -> list[Sample]:
 def _of_policy(root: str | Path, samples: list[Sample], policy: LabelPolicy, otherwise: str) -> list[Sample]:
     if other := [s for s in samples if s.policy != policy]:
         raise DataError(
-            f"{root}: its index.csv says that {other[0].name} is labelled {other[0].policy}; give it as {otherwise}"
+            f"{root}: its index.csv or dataset.toml says that {other[0].name} is labelled {other[0].policy}; "
+            f"give it as {otherwise}"
         )
     return samples
 

@@ -22,6 +22,7 @@ from handseg.data.landmarks import wrist_probability
 from handseg.data.sample import Sample
 from handseg.data.wrist import split_at_wrist
 from handseg.image import resize
+from handseg.mask_values import HAND, IGNORE
 from handseg.preprocess import preprocess
 
 Draw = tuple[int, int, int]  # epoch, position in it, index of the sample
@@ -48,14 +49,16 @@ class Memory:
         self.images: list[np.ndarray] = []
         self.labels: list[np.ndarray] = []
         for sample in samples:
-            image, mask = sample.load_image(), sample.load_mask()
-            scale = min(1.0, long_side / max(mask.shape))
-            size = round(mask.shape[0] * scale), round(mask.shape[1] * scale)
-            image, mask = resize(image, *size), resize(mask, *size)
+            image, stored = sample.load_image(), sample.load_mask()
+            scale = min(1.0, long_side / max(stored.shape))
+            size = round(stored.shape[0] * scale), round(stored.shape[1] * scale)
+            image = resize(image, *size)
+            mask, unknown = (resize(np.where(stored == v, 255, 0).astype(np.uint8), *size) for v in (HAND, IGNORE))
             self.images.append(image)
             if sample.unlabelled:
                 self.labels.append(np.full((*size, PLANES), 255, np.uint8))
-            elif sample.policy == "hand":
+                continue
+            if sample.policy == "hand":
                 background = forearm = 255 - mask
                 if (told := sample.load_forearm()) is not None:
                     background, forearm = (
@@ -65,7 +68,6 @@ class Memory:
                 label = label_planes(background, mask, forearm)
                 if (hands := sample.load_hands()) is not None:
                     label[..., HAND_PLANES] = _known_hands(mask, [resize(hand, *size) for hand in hands])
-                self.labels.append(label)
             else:
                 skin = mask >= 128
                 seen = None
@@ -76,8 +78,9 @@ class Memory:
                     seen = given if seen is None else np.where(np.isnan(seen), given, seen)
                 if seen is not None:
                     seen = np.nan_to_num(seen)  # where there is no teacher either, the arm stays unknown
-                hand, unknown = split_at_wrist(np.where(skin, 255, 0).astype(np.uint8), seen)
-                self.labels.append(label_planes(~skin, hand | unknown, skin & ~hand).astype(np.uint8) * 255)
+                hand, wrist = split_at_wrist(np.where(skin, 255, 0).astype(np.uint8), seen)
+                label = label_planes(~skin, hand | wrist, skin & ~hand).astype(np.uint8) * 255
+            self.labels.append(np.maximum(label, unknown[..., None]))
 
 
 class TrainingData(Dataset[Batch]):

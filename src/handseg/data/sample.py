@@ -12,7 +12,8 @@ from handseg.card import LabelPolicy
 from handseg.data.classes import HANDS
 from handseg.data.polygons import fill_polygons
 from handseg.errors import DataError
-from handseg.image import image_size, load_image, load_label, load_mask
+from handseg.image import image_size, load_image, load_label
+from handseg.mask_values import AS_WRITTEN, BACKGROUND, HAND, IGNORE, MaskMeaning
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,12 @@ class Sample:
     label: a mask file, or the hands' polygons, each float64 (n, 2) of (x, y) in pixels. hands: where it is known whose
     hand is where, a polygon, or None, for each of EgoHands' HAND_CLASSES, or a file of class indices, 0 for none and
     from 1 on in that order. forearm: where a label of policy `hand` tells of the bare forearm too, a file that is 255
-    there, 0 where there is none, and between where it doesn't say. inverted: the mask file shows the background.
-    dataset: the name of the dataset, which is its folder's. extra: the folder, where it is of one of those that are
-    trained on beside the main data, with policy `hand`. background: of a collection without
-    hands, there to show what is none. unlabelled: nothing is known of it, it is there for a teacher to be imitated on.
-    landmarks: of each hand that a tracker found, float32 (21, 2) in pixels, see `handseg.data.landmarks`.
+    there, 0 where there is none, and between where it doesn't say. meaning: of the values in a mask file. inverted: the
+    file shows the background; None: it may, but is read as it is. empty: it shows no hand. dataset: the name of the
+    dataset, which is its folder's. extra: the folder, where it is of one of those that are trained on beside the main
+    data, with policy `hand`. background: of a collection without hands, there to show what is none. unlabelled: nothing
+    is known of it, it is there for a teacher to be imitated on. landmarks: of each hand that a tracker found, float32
+    (21, 2) in pixels, see `handseg.data.landmarks`.
     """
 
     name: str
@@ -37,7 +39,9 @@ class Sample:
     video: str
     session: str
     policy: LabelPolicy = "hand"
-    inverted: bool = False
+    meaning: MaskMeaning = AS_WRITTEN
+    inverted: bool | None = False
+    empty: bool = False
     background: bool = False
     unlabelled: bool = False
     hands: Path | tuple[np.ndarray | None, ...] = ()
@@ -50,18 +54,34 @@ class Sample:
         """RGB uint8 H×W×3."""
         return load_image(self.image)
 
-    def load_mask(self) -> np.ndarray:
-        """Mask uint8 H×W, 0 or 255, of the image's size.
+    @property
+    def shows_hand(self) -> bool:
+        """Whether its label has a hand in it."""
+        return not self.empty if isinstance(self.label, Path) else any(len(polygon) >= 3 for polygon in self.label)
 
-        Raises DataError where a mask file has another size than its image, or a polygon a corner that is no number.
+    def load_mask(self) -> np.ndarray:
+        """Mask uint8 H×W of the image's size: 255 hand, 0 background, 128 (IGNORE) unknown.
+
+        Raises DataError where a mask file has another size than its image, or values that mean nothing, or a polygon a
+        corner that is no number.
         """
         if not isinstance(self.label, Path):
             if not all(np.isfinite(polygon).all() for polygon in self.label):
                 raise DataError(f"{self.image}: a polygon of its label has a corner that is no number; mend the label")
             return fill_polygons(self.label, *image_size(self.image))
-        mask = load_mask(self.label)
-        self._check_size(self.label, mask)
-        return 255 - mask if self.inverted else mask
+        label = load_label(self.label)
+        self._check_size(self.label, label)
+        return self.read_mask(label)
+
+    def read_mask(self, label: np.ndarray) -> np.ndarray:
+        """`load_mask` of the values H×W that its mask file holds."""
+        try:
+            mask = self.meaning(label)
+        except DataError as error:
+            raise DataError(f"{self.label}: {error}") from error
+        if self.inverted:
+            mask = np.where(mask == IGNORE, mask, HAND + BACKGROUND - mask).astype(np.uint8)
+        return mask
 
     def load_forearm(self) -> np.ndarray | None:
         """uint8 H×W: 255 bare forearm, 0 none, 128 unknown; None where the label doesn't tell.

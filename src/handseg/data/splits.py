@@ -116,7 +116,7 @@ def make_split(
 
     Under `session-disjoint` the folds hold whole sessions, about the same number of frames each, and
     validation takes the largest sessions that fit in its share, so that many small ones are left to learn from;
-    where none fits, the smallest.
+    where none fits, the smallest. It shows a hand, where a session can be spared that does.
     group_by: the rule by which the sessions were told, to be recorded. prints: of the samples' images, in their order;
     sessions that hold the same picture then stay together, under `random-frame` exact copies do.
     Raises DataError when there are too few frames or sessions.
@@ -157,6 +157,10 @@ def make_split(
         if sum(map(len, val)) + len(group) <= share:
             val.append(group)
     val = val or [min(rest, key=len)]
+    hands = {s.name for s in samples if s.shows_hand}
+    with_hands = [group for group in rest if not hands.isdisjoint(group)]
+    if not any(group in with_hands for group in val) and len(with_hands) > 1:
+        val = [min(with_hands, key=len)]
     train = [g for g in rest if not any(g is v for v in val)]
     return Split(
         protocol,

@@ -20,10 +20,10 @@ from handseg.data.polygons import fill_polygons
 from handseg.data.sample import Sample
 from handseg.errors import DataError, HandsegError
 from handseg.image import image_size, load_label
+from handseg.mask_values import HAND, UNTOLD
 from handseg.parallel import cores, in_order
 
 T = TypeVar("T")
-MANY_VALUES = 16  # in a mask that should have two
 TINY, HUGE = 1e-4, 0.9  # shares of an image beyond which hands are seldom
 OUTSIDE = 0.02  # of the image's longer side: annotators go a little over its edge
 
@@ -31,26 +31,22 @@ OUTSIDE = 0.02  # of the image's longer side: annotators go a little over its ed
 @dataclass(frozen=True)
 class LabelFacts:
     """What the label of one sample shows. share: of the image that is hand; None where it can't be read.
-    highest: the largest value in a mask file. inverted: see `looks_inverted`. digest: of the mask."""
+    digest: of the mask."""
 
     faults: tuple[Fault, ...]
     share: float | None = None
-    highest: int = 0
-    inverted: bool = False
     digest: bytes = b""
 
 
-def verify(samples: Sequence[Sample]) -> list[Sample]:
-    """Check that every image has a mask of its size, that masks hold one kind of values, and that not all are empty.
+def verify(samples: Sequence[Sample]) -> None:
+    """Check that every image has labels of its size, and that not all masks are empty.
 
-    Returns the samples whose masks look inverted (see `looks_inverted`), for the caller to invert or to name.
     Raises DataError naming the first file at fault, and how many more there are.
     """
     if not samples:
         raise DataError("no images to train on; check the data and the split")
     facts = [future.result() for _, future in in_order(_facts_of, samples, cores())]
     raise_errors([*(fault for found in facts for fault in found.faults), *faults_together(samples, facts)])
-    return [sample for sample, found in zip(samples, facts) if found.inverted]
 
 
 def inspect_label(sample: Sample, size: tuple[int, int] | None) -> LabelFacts:
@@ -64,18 +60,17 @@ def inspect_label(sample: Sample, size: tuple[int, int] | None) -> LabelFacts:
     mask = fill_polygons(sample.label, *size)
     if not (sample.background or sample.unlabelled):
         faults += _area_faults(sample, mask, sample.image)
-    return LabelFacts(tuple(faults), float(np.mean(mask > 0)), digest=_digest(mask))
+    return LabelFacts(tuple(faults), float(np.mean(mask == HAND)), digest=_digest(mask))
 
 
 def faults_together(samples: Sequence[Sample], facts: Sequence[LabelFacts]) -> list[Fault]:
-    """What is wrong with labels only beside others: masks of two kinds in a dataset, all or most of them empty."""
+    """What is wrong with labels only beside others: all or most of a dataset's are empty."""
     faults: list[Fault] = []
     labelled = [(s, f) for s, f in zip(samples, facts) if f.share is not None and not (s.background or s.unlabelled)]
     datasets: dict[str, list[tuple[Sample, LabelFacts]]] = defaultdict(list)
     for sample, found in labelled:
         datasets[sample.dataset].append((sample, found))
     for members in datasets.values():
-        faults += _two_kinds(members)
         empty = sum(not found.share for _, found in members)
         if len(members) > 1 and empty < len(members) and 2 * empty >= len(members):
             message = f"{empty} of {len(members)} masks are empty; check that this is meant so"
@@ -84,13 +79,6 @@ def faults_together(samples: Sequence[Sample], facts: Sequence[LabelFacts]) -> l
         message = f"not one of {len(labelled)} masks has a hand in it; check the labels"
         faults.append(Fault("error", "all-empty", samples[0].image.parent, message))
     return faults
-
-
-def looks_inverted(mask: np.ndarray) -> bool:
-    """Whether three quarters of the outermost pixels of a mask (uint8 H×W) are hand: an arm enters a picture at one
-    side of it, a background at all."""
-    border = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
-    return bool(np.mean(border > 0) > 0.75)
 
 
 def _facts_of(sample: Sample) -> LabelFacts:
@@ -106,15 +94,12 @@ def _mask_facts(path: Path, sample: Sample, size: tuple[int, int] | None, faults
     if label is None:
         return LabelFacts(tuple(faults))
     faults += _size_faults(path, "mask", label, sample, size)
-    mask = np.where(label > 0, 255, 0).astype(np.uint8)
-    values = int(np.count_nonzero(np.bincount(label.ravel(), minlength=256)))
-    inverted = values <= MANY_VALUES and looks_inverted(mask)
-    if values > MANY_VALUES:
-        message = f"{values} different values in a mask that should have two; masks must be lossless (PNG), never JPEG"
-        faults.append(Fault("error", "values", path, message))
-    elif not inverted:
+    mask = None if sample.meaning == UNTOLD else _loaded(lambda: sample.read_mask(label), path, faults)
+    if mask is None:
+        return LabelFacts(tuple(faults))
+    if sample.inverted is False:
         faults += _area_faults(sample, mask, path)
-    return LabelFacts(tuple(faults), float(np.mean(mask > 0)), int(label.max()), inverted, _digest(mask))
+    return LabelFacts(tuple(faults), float(np.mean(mask == HAND)), digest=_digest(mask))
 
 
 def _beside_faults(sample: Sample, size: tuple[int, int] | None) -> list[Fault]:
@@ -157,7 +142,7 @@ def _polygon_faults(sample: Sample, size: tuple[int, int] | None) -> list[Fault]
 
 
 def _area_faults(sample: Sample, mask: np.ndarray, path: Path) -> list[Fault]:
-    pixels = int(np.count_nonzero(mask))
+    pixels = int(np.count_nonzero(mask == HAND))
     share = pixels / mask.size
     if 0 < share < TINY:
         message = f"{pixels} pixels of hand in all, of {mask.size}; check that this is a hand"
@@ -175,17 +160,6 @@ def _size_faults(path: Path, what: str, label: np.ndarray, sample: Sample, size:
         f"{sample.image.name} {size[1]}×{size[0]}; make them the same size"
     )
     return [Fault("error", "size", path, message)]
-
-
-def _two_kinds(members: Sequence[tuple[Sample, LabelFacts]]) -> list[Fault]:
-    """Masks of 0 and 1 beside masks of 0 and 255: whichever are fewer."""
-    ones = [s for s, found in members if found.highest == 1]
-    full = [s for s, found in members if found.highest == 255]
-    if not ones or not full:
-        return []
-    fewer, own, other = (ones, "0 and 1", "0 and 255") if len(ones) <= len(full) else (full, "0 and 255", "0 and 1")
-    message = f"holds {own}, but most masks beside it {other}; store all masks alike, as 0 and 255"
-    return [Fault("error", "two-kinds", s.label, message) for s in fewer if isinstance(s.label, Path)]
 
 
 def _loaded(load: Callable[[], T], path: Path, faults: list[Fault]) -> T | None:

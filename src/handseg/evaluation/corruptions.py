@@ -17,6 +17,7 @@ import numpy as np
 from handseg.data.sample import Sample
 from handseg.errors import MissingExtraError
 from handseg.evaluation.evaluate import evaluate
+from handseg.mask_values import HAND
 from handseg.segmenter import Segmenter
 
 try:
@@ -105,8 +106,8 @@ def occluder(
     """A plain bar across the picture, through the hands if there are any; what it covers is no hand."""
     height, width = mask.shape
     centre = np.array([width, height]) / 2
-    if mask.any():
-        rows, columns = np.nonzero(mask)
+    if (mask == HAND).any():
+        rows, columns = np.nonzero(mask == HAND)
         i = int(rng.integers(len(rows)))
         centre = np.array([columns[i], rows[i]], float)
     angle = rng.uniform(0, np.pi)
@@ -122,7 +123,7 @@ def coloured_glove(
     image: np.ndarray, mask: np.ndarray, severity: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """The hands as in a coloured glove: a random hue, from a hint to all of the colour."""
-    return glove(image, mask, random_colour(rng), (0.2, 0.4, 0.6, 0.8, 1.0)[severity - 1]), mask
+    return glove(image, mask == HAND, random_colour(rng), (0.2, 0.4, 0.6, 0.8, 1.0)[severity - 1]), mask
 
 
 def skin(direction: int) -> Corruption:
@@ -131,7 +132,7 @@ def skin(direction: int) -> Corruption:
     def change(
         image: np.ndarray, mask: np.ndarray, severity: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        return shift_skin(image, mask, direction * 8 * severity), mask
+        return shift_skin(image, mask == HAND, direction * 8 * severity), mask
 
     return change
 

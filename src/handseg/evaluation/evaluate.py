@@ -13,6 +13,7 @@ from handseg.data.sample import Sample
 from handseg.errors import DataError, ModelError
 from handseg.evaluation.calibration import expected_calibration_error
 from handseg.evaluation.conditions import conditions
+from handseg.mask_values import HAND, IGNORE
 from handseg.metrics import Scores, bootstrap_interval, boundary_iou, score, surface_counts
 from handseg.segmenter import Segmenter
 
@@ -24,7 +25,7 @@ TOLERANCES = (2, 4)  # pixels of the label, for the normalised surface distance
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Histograms of probability over hand and background pixels, an image a row; scores follow from them.
+    """Histograms of probability over known hand and background pixels, an image a row; scores follow from them.
 
     hand, background: int64 (n, BINS + 1); bin b counts the pixels with b ≤ 1000·probability < b + 1.
     boundary: float64 (n,), boundary IoU at `threshold`. surface: int64 (n, 2, 2), at each of TOLERANCES what
@@ -139,6 +140,7 @@ def evaluate(
 ) -> Evaluation:
     """Run the segmenter on every sample and compare with its mask at the mask's own resolution.
 
+    Pixels that a mask says are unknown are left out of every score, and images of which nothing is known altogether.
     progress: wraps the samples, to show how far it is. corrupt: changes an image and its mask before they are used.
     Raises DataError when there are no samples or one has another label policy than the segmenter, and
     ImageError when one can't be read.
@@ -160,19 +162,30 @@ def evaluate(
         image, mask = sample.load_image(), sample.load_mask()
         if corrupt is not None:
             image, mask = corrupt(sample, image, mask)
-        inside = mask > 0
+        inside, known = mask == HAND, mask != IGNORE
         # 1e-4: float32 stores .45 as .4499…; a probability that equals a threshold is hand
         found = segmenter(image)
         bins = (found.probability * BINS + 1e-4).astype(np.int16)
         hand[row] = np.bincount(bins[inside], minlength=BINS + 1)
-        background[row] = np.bincount(bins[~inside], minlength=BINS + 1)
-        boundary[row] = boundary_iou(found.mask, inside)
-        surface[row] = [surface_counts(found.mask, inside, tolerance) for tolerance in TOLERANCES]
+        background[row] = np.bincount(bins[known & ~inside], minlength=BINS + 1)
+        boundary[row] = boundary_iou(found.mask, inside, known=known)
+        surface[row] = [surface_counts(found.mask, inside, tolerance, known) for tolerance in TOLERANCES]
         if found.classes is not None and corrupt is None and (hands := sample.load_hands()) is not None:
-            classes[row] = _class_counts(found.class_map, hands)
+            classes[row] = _class_counts(found.class_map[known], [hand[known] for hand in hands])
         seen.append(conditions(image, inside))
+    rows = np.flatnonzero((hand + background).sum(axis=1)).tolist()
+    if not rows:
+        raise DataError(f"{samples[0].label}: all of it is unknown, as in all masks; there is nothing to score by")
     return Evaluation(
-        samples, hand, background, segmenter.threshold, boundary, surface, classes, seen, segmenter.card.sessions
+        [samples[row] for row in rows],
+        hand[rows],
+        background[rows],
+        segmenter.threshold,
+        boundary[rows],
+        surface[rows],
+        classes[rows],
+        [seen[row] for row in rows],
+        segmenter.card.sessions,
     )
 
 

@@ -12,16 +12,17 @@ from handseg.errors import MissingExtraError
 from handseg.evaluation.calibration import reliability
 from handseg.evaluation.evaluate import BLOG_THRESHOLD, Evaluation
 from handseg.image import resize, save_png
+from handseg.mask_values import BACKGROUND, HAND, IGNORE
 from handseg.metrics import score
 from handseg.segmenter import Segmenter
 
-HIT, FALSE, MISSED = (60, 200, 80), (255, 60, 50), (70, 110, 255)
+HIT, FALSE, MISSED, UNKNOWN = (60, 200, 80), (255, 60, 50), (70, 110, 255), (150, 150, 150)
 
 
 def gallery(evaluation: Evaluation, segmenter: Segmenter, path: Path, columns: int = 4) -> None:
     """A PNG of three rows: the best, median and worst images by IoU.
 
-    Green: hit. Red: false hand. Blue: missed hand.
+    Green: hit. Red: false hand. Blue: missed hand. Grey: unknown.
     """
     iou = np.array([score(row)["image"]["iou"] for row in evaluation.counts()])
     order = np.argsort(-iou, kind="stable")
@@ -72,13 +73,15 @@ def _figure() -> Any:
 
 def _tile(evaluation: Evaluation, segmenter: Segmenter, index: int, width: int = 400) -> np.ndarray:
     sample = evaluation.samples[index]
-    image, target = sample.load_image(), sample.load_mask() > 0
+    image, mask = sample.load_image(), sample.load_mask()
+    target, background = mask == HAND, mask == BACKGROUND
     found = segmenter(image).mask > 0
     height = round(width * 0.75)
     scale = min(width / image.shape[1], height / image.shape[0])
     size = max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
     picture = resize(image, *size).copy()
-    for inside, colour in ((target & found, HIT), (~target & found, FALSE), (target & ~found, MISSED)):
+    parts = ((target & found, HIT), (background & found, FALSE), (target & ~found, MISSED), (mask == IGNORE, UNKNOWN))
+    for inside, colour in parts:
         small = resize(inside.astype(np.uint8) * 255, *size) >= 128
         picture[small] = picture[small] // 2 + np.array(colour, np.uint8) // 2
         picture[outline(small)] = colour

@@ -25,7 +25,8 @@ from handseg.engines import Engine, open_engine
 from handseg.errors import DataError, MissingExtraError, ModelError
 from handseg.export.half import restore_half
 from handseg.image import IMAGE_SUFFIXES, load_image, write_atomically
-from handseg.metrics import count, score
+from handseg.mask_values import HAND
+from handseg.metrics import count_labelled, score
 from handseg.preprocess import preprocess
 from handseg.segmenter import Segmenter
 
@@ -42,12 +43,14 @@ FEWEST_IMAGES = 12
 class Images:
     """What to calibrate on, and what to judge by: other images, with or without labels.
 
-    masks: of each held-out image, loads its label, a mask uint8 H×W; None where there are no labels.
+    masks: of each held-out image, loads its label, a mask uint8 H×W, see `Sample.load_mask`; None where there are no
+    labels. samples: all that they were chosen from; none where there are no labels.
     """
 
     calibration: Sequence[Path]
     held_out: Sequence[Path]
     masks: Sequence[Callable[[], np.ndarray]] | None
+    samples: Sequence[Sample] = ()
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,17 @@ class Quantised:
     layers: int
 
 
-def choose_images(root: Path, card: ModelCard, split: Split | None = None) -> Images:
+def choose_images(root: Path, card: ModelCard, split: Split | None = None, *, mask_values: str = "") -> Images:
     """Divide the images of a folder: about a third is held out, whole sessions where there are six or more.
 
     root: a labelled dataset, or a folder of images at any depth. split: only what is on its training side.
+    mask_values: what the masks' values mean, see `read_dataset`.
     Raises DataError when there are fewer than 12.
     """
     samples: list[Sample] = []
     if not root.is_dir() or is_egohands(root) or any((root / name).exists() for name in ("masks", "index.csv")):
-        samples = [s for s in read_dataset(root, card.policies[0]) if s.policy == card.policies[0]]
+        every = read_dataset(root, card.policies[0], mask_values=mask_values)
+        samples = [s for s in every if s.policy == card.policies[0]]
     if split is not None:
         samples = [s for s in samples if s.name in split.train]
         paths = [s.image for s in samples]
@@ -96,7 +101,7 @@ def choose_images(root: Path, card: ModelCard, split: Split | None = None) -> Im
     held = _spread([i for i, group in enumerate(groups) if group in apart], HELD_OUT_IMAGES)
     calibration = _spread([i for i, group in enumerate(groups) if group not in apart], CALIBRATION_IMAGES)
     masks = [samples[i].load_mask for i in held] if samples else None
-    return Images([paths[i] for i in calibration], [paths[i] for i in held], masks)
+    return Images([paths[i] for i in calibration], [paths[i] for i in held], masks, samples)
 
 
 def quantise(
@@ -129,7 +134,7 @@ def quantise(
     own = _masks(engine, card, images.held_out)
     labels = own if images.masks is None else [load() for load in images.masks]
     before = _iou(own, labels)
-    if not any(np.any((mask > 0) & (label > 0)) for mask, label in zip(own, labels)):
+    if not any(np.any((mask > 0) & (label == HAND)) for mask, label in zip(own, labels)):
         raise ModelError(f"{source}: finds no hand in the held-out images, so INT8 can't be judged by them; use others")
     results = []
     with tempfile.TemporaryDirectory(prefix="handseg.") as folder:
@@ -227,7 +232,8 @@ def _layers_in_float(model: onnx.ModelProto) -> tuple[tuple[str, ...], int]:
 
 
 def _iou(masks: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> float:
-    return score(np.array([count(mask, label) for mask, label in zip(masks, labels)]))["pixel"]["iou"]
+    counts = [count_labelled(mask, label) for mask, label in zip(masks, labels)]
+    return score(np.array(counts))["pixel"]["iou"]
 
 
 def _spread(indices: list[int], most: int) -> list[int]:

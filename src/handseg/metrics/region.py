@@ -12,6 +12,8 @@ from typing import TypedDict
 
 import numpy as np
 
+from handseg.mask_values import HAND, IGNORE
+
 
 class PixelScores(TypedDict):
     precision: float
@@ -31,25 +33,36 @@ class Scores(TypedDict):
     two_class_miou: float
 
 
-def count(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+def count(prediction: np.ndarray, target: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
     """int64 (4,): true positives, false positives, false negatives, true negatives.
 
-    prediction, target: arrays of one shape; non-zero is hand.
+    prediction, target: arrays of one shape; non-zero is hand. known: bool of that shape, the pixels that count;
+    default: all.
     """
     p, t = prediction.astype(bool), target.astype(bool)
+    if known is not None:
+        p, t = p[known], t[known]
     tp = np.count_nonzero(p & t)
     fp = np.count_nonzero(p) - tp
     fn = np.count_nonzero(t) - tp
     return np.array([tp, fp, fn, p.size - tp - fp - fn], np.int64)
 
 
+def count_labelled(prediction: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """`count` against a label's mask, uint8 H×W: 255 hand, 0 background, and 128 unknown, which doesn't count."""
+    return count(prediction, mask == HAND, mask != IGNORE)
+
+
 def score(counts: np.ndarray) -> Scores:
     """Scores of int (n, 4) counts, a row an image (see `count`).
 
-    An image with no hand and no prediction scores 1, with a false prediction 0. A ratio of 0 to 0 is 0 for
+    An image with no hand and no prediction scores 1, with a false prediction 0; one of which no pixel counts is left
+    out. A ratio of 0 to 0 is 0 for
     precision and recall and 1 for the background's IoU; all scores lie in [0, 1].
     """
     counts = np.asarray(counts, np.float64).reshape(-1, 4)
+    if (seen := counts.any(axis=1)).any():
+        counts = counts[seen]
     tp, fp, fn, tn = counts.sum(0)
     empty = counts[:, :3].sum(1) == 0
     iou = np.where(empty, 1.0, counts[:, 0] / np.maximum(counts[:, :3].sum(1), 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ import torch
 from torch import Tensor
 
 from handseg.errors import TrainingError
+
+WITHOUT_HANDS = (
+    "the validation side shows no hand: its scores, and the choice of the best checkpoint, say little; "
+    "validate on images with hands (another split, or more data)"
+)
 
 
 def moving_average(decay: float, average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
@@ -23,11 +29,15 @@ def moving_average(decay: float, average: Tensor, current: Tensor, updates: Tens
 
 
 class Guard(pl.Callback):
-    """Stops a run whose loss isn't finite, or that predicts no hand at all in `patience` validations in a row."""
+    """Stops a run whose loss isn't finite, or that predicts no hand at all in `patience` validations in a row.
+
+    Where the validation side shows no hand, that is right, and is said once instead.
+    """
 
     def __init__(self, patience: int = 5) -> None:
         self.patience = patience
         self.blank = 0
+        self.told = False
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -42,7 +52,12 @@ class Guard(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking:
             return
-        self.blank = 0 if trainer.callback_metrics["val_any_hand"] > 0 else self.blank + 1
+        if not trainer.callback_metrics["val_hand"] > 0:
+            if trainer.is_global_zero and not self.told:
+                print(WITHOUT_HANDS, file=sys.stderr)
+            self.told = True
+            return
+        self.blank = 0 if trainer.callback_metrics["val_predicted"] > 0 else self.blank + 1
         if self.blank >= self.patience:
             raise TrainingError(
                 f"the network found no hand pixel in {self.blank} validations in a row: it predicts all "

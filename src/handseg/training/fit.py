@@ -8,7 +8,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -128,10 +128,7 @@ def fit(
     if standing is not None and (reason := standing.finished(recipe)):
         tell(f"{folder}: nothing left to train: {reason}")
         return folder / f"{recipe.run.select}.ckpt"
-    inverted = {id(sample) for sample in verify([*train, *val])}
-    if inverted:
-        train, val = ([replace(s, inverted=id(s) in inverted) for s in side] for side in (train, val))
-        print(f"inverting {len(inverted)} masks that show the background (see: handseg data check)", file=sys.stderr)
+    verify([*train, *val])
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
         if first_process():

@@ -108,12 +108,14 @@ class HandModule(pl.LightningModule):
             self._counts.append(count(p[k].cpu().numpy(), t[k].cpu().numpy()))
 
     def on_validation_epoch_end(self) -> None:
-        scores = score(np.stack(self._counts))
+        counts = np.stack(self._counts)
+        scores = score(counts)
+        (tp, fp, fn, _) = counts.sum(axis=0)
         self._counts.clear()
         self.log("val_f1", scores["pixel"]["f1"], prog_bar=True, sync_dist=True)
         self.log("val_image_iou", scores["image"]["iou"], sync_dist=True)
-        positive = scores["pixel"]["recall"] + scores["pixel"]["precision"]
-        self.log("val_any_hand", float(positive > 0), sync_dist=True)
+        self.log("val_predicted", float(tp + fp), sync_dist=True)
+        self.log("val_hand", float(tp + fn), sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         run = self.recipe.run
