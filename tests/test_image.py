@@ -9,7 +9,7 @@ from PIL import Image, ImageOps, features
 
 from handseg import image_file
 from handseg.errors import HandsegError, ImageError, MissingExtraError
-from handseg.image import decode_image, image_size, load_image, load_mask, resize, save_png, write_atomically
+from handseg.image import decode_image, image_size, load_image, load_label, load_mask, resize, save_png, write_atomically
 from tests.files import chunk
 
 
@@ -66,7 +66,7 @@ def test_every_orientation_of_every_format(tmp_path: Path, kind: str, value: int
     Image.fromarray(gradient(16, 24)).save(path, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
     with Image.open(path) as image:
         expected = np.array(ImageOps.exif_transpose(image))
-    for loaded in (load_image(path), load_mask(path)):
+    for loaded in (load_image(path), load_label(path)):
         assert loaded.shape[:2] == expected.shape[:2] == image_size(path)
     assert np.array_equal(load_image(path), expected)
 

@@ -15,6 +15,7 @@ from handseg.evaluation.calibration import expected_calibration_error
 from handseg.evaluation.conditions import conditions
 from handseg.mask_values import HAND, IGNORE
 from handseg.metrics import Scores, bootstrap_interval, boundary_iou, score, surface_counts
+from handseg.postprocess import binarise
 from handseg.segmenter import Segmenter
 
 BINS = 1000  # thresholds are multiples of 1/1000
@@ -168,8 +169,9 @@ def evaluate(
         bins = (found.probability * BINS + 1e-4).astype(np.int16)
         hand[row] = np.bincount(bins[inside], minlength=BINS + 1)
         background[row] = np.bincount(bins[known & ~inside], minlength=BINS + 1)
-        boundary[row] = boundary_iou(found.mask, inside, known=known)
-        surface[row] = [surface_counts(found.mask, inside, tolerance, known) for tolerance in TOLERANCES]
+        mask = binarise(found.probability, segmenter.threshold)  # as pixels are scored: specks and all
+        boundary[row] = boundary_iou(mask, inside, known=known)
+        surface[row] = [surface_counts(mask, inside, tolerance, known) for tolerance in TOLERANCES]
         if found.classes is not None and corrupt is None and (hands := sample.load_hands()) is not None:
             classes[row] = _class_counts(found.class_map[known], [hand[known] for hand in hands])
         seen.append(conditions(image, inside))
