@@ -9,7 +9,16 @@ from PIL import Image, ImageOps, features
 
 from handseg import image_file
 from handseg.errors import HandsegError, ImageError, MissingExtraError
-from handseg.image import decode_image, image_size, load_image, load_label, load_mask, resize, save_png, write_atomically
+from handseg.image import (
+    decode_image,
+    image_size,
+    load_image,
+    load_label,
+    load_mask,
+    resize,
+    save_png,
+    write_atomically,
+)
 from tests.files import chunk
 
 
