@@ -5,11 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, features
+from PIL import Image, ImageOps, features
 
 from handseg import image_file
 from handseg.errors import HandsegError, ImageError, MissingExtraError
-from handseg.image import decode_image, image_size, load_image, load_mask, resize, save_png, write_atomically
+from handseg.image import (
+    decode_image,
+    image_size,
+    load_image,
+    load_label,
+    load_mask,
+    resize,
+    save_png,
+    write_atomically,
+)
+from tests.files import chunk
 
 
 def gradient(height: int = 6, width: int = 9) -> np.ndarray:
@@ -54,6 +64,38 @@ def test_exif_rotation_is_applied_to_pixels_and_size(tmp_path: Path) -> None:
     assert load_image(tmp_path / "a.png").shape == (9, 6, 3)
     assert image_size(tmp_path / "a.png") == (9, 6)
     assert np.array_equal(load_image(tmp_path / "a.png"), np.rot90(gradient(6, 9), -1))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("value", [*range(1, 9), 0, 9, 60000])
+def test_every_orientation_of_every_format(tmp_path: Path, kind: str, value: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = value
+    path = tmp_path / "a"
+    Image.fromarray(gradient(16, 24)).save(path, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
+    with Image.open(path) as image:
+        expected = np.array(ImageOps.exif_transpose(image))
+    for loaded in (load_image(path), load_label(path)):
+        assert loaded.shape[:2] == expected.shape[:2] == image_size(path)
+    assert np.array_equal(load_image(path), expected)
+
+
+def test_an_orientation_may_lie_behind_the_pixels_or_in_xmp(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(gradient(6, 9)).save(tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(content[:-12] + chunk(b"eXIf", exif.tobytes()[6:]) + content[-12:])
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    Image.fromarray(gradient(6, 9)).save(tmp_path / "b.webp", lossless=True, xmp=xmp)
+    for name in ("a.png", "b.webp"):
+        assert image_size(tmp_path / name) == (9, 6)
+        assert np.array_equal(load_image(tmp_path / name), np.rot90(gradient(6, 9), -1))
+
+
+def test_a_pil_image_is_limited_too() -> None:
+    with pytest.raises(ImageError, match="longer than 64:1"):
+        load_image(Image.new("L", (65, 1)))
 
 
 HEIF = Path(__file__).parent / "images" / "hand.heic"  # the example picture, as an iPhone would write it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 from importlib.metadata import distributions
@@ -14,7 +15,7 @@ import handseg
 
 SOURCE = Path(handseg.__file__).parent
 LAYERS = [  # from the top; a module imports from its own layer or from one below
-    {"cli", "service", "__main__"},
+    {"cli", "service", "__main__", "__pyinstaller"},
     {"training", "evaluation", "export"},
     {"data", "nets"},
     {"segmenter", "pipeline", "video", "bench"},
@@ -26,7 +27,7 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"preprocess"},
     {"card", "image", "metrics", "parallel"},
     {"image_file", "colour", "stored"},
-    {"depth", "orientation", "mask_values"},
+    {"depth", "orientation", "mask_values", "parts"},
     {"errors"},
 ]
 TORCH = {"nets", "training", "export"}
@@ -61,6 +62,30 @@ def test_help_imports_nothing_heavy() -> None:
         "print(sorted({'numpy', 'PIL', 'onnxruntime', 'torch'} & set(sys.modules)))"
     )
     assert result.stdout.endswith("[]\n"), result.stdout + result.stderr
+
+
+def test_without_its_models_it_says_what_to_do(tmp_path: Path) -> None:
+    shutil.copytree(SOURCE, tmp_path / "handseg", ignore=shutil.ignore_patterns("weights", "__pycache__"))
+    for code in (
+        "from handseg.cli import main; main(['models'])",
+        "from handseg.cli import main; main(['predict', 'a.jpg', '-o', 'out'])",
+    ):
+        run_there = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+        )
+        assert run_there.returncode == 1
+        assert run_there.stderr.startswith("error: the models that come with handseg are missing; install it anew, or")
+        assert run_there.stderr.endswith("--collect-data handseg\n")
+        assert run_there.stderr.count("\n") == 1
+
+
+def test_the_hook_of_pyinstaller_is_where_it_is_looked_for() -> None:
+    from handseg.__pyinstaller import get_hook_dirs
+
+    (folder,) = get_hook_dirs()
+    hook = (Path(folder) / "hook-handseg.py").read_text("utf-8")
+    assert 'collect_data_files("handseg")' in hook
+    assert (Path(folder) / "__init__.py").is_file()
 
 
 def test_no_torchvision_gets_installed() -> None:

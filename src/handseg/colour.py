@@ -15,6 +15,7 @@ from handseg.orientation import orientation, turn
 STRIP = 1 << 20  # pixels that are converted at a time, so that a large image isn't held several times
 GREY = ("1", "L", "LA")
 LARGEST_PROFILE = 4_000_000  # bytes; a printer's has 2 million
+PROGRAM = b"mpet"  # type of tags that list any number of steps; each is run some 100,000 times to prepare a transform
 SAME = 2  # levels by which a profile may differ from sRGB and still be taken for it
 
 Convert = Callable[[Image.Image], Image.Image]
@@ -58,7 +59,7 @@ def _plain(image: Image.Image) -> Image.Image:
 
 def _open_profile(content: bytes | None) -> tuple[str, ImageCms.ImageCmsProfile | None]:
     """The colour space of an ICC profile and the profile; nothing where it can't be used."""
-    if not content or len(content) > LARGEST_PROFILE:
+    if not content or len(content) > LARGEST_PROFILE or PROGRAM in content:
         return "", None
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(content))

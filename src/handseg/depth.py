@@ -14,6 +14,7 @@ from handseg.errors import ImageError
 
 WHITES = (255, 1023, 4095, 16383, 65535)  # of 8, 10, 12, 14 and 16 bits
 OVERSHOOT = 0.1  # of white, by which floats may pass it, or zero, as they do where a picture was enlarged or sharpened
+DIM = 0.75  # of the white of 14 bits; below it a picture is taken for a dim one of 16
 BRIGHTEST = 16  # of floats from 0 to 1 in a picture that keeps how bright its lights were
 ROWS = 256  # turned to 8 bits at a time
 # Raw modes that read the lower byte where these read the upper one.
@@ -26,10 +27,10 @@ def white_of(values: np.ndarray, most: int = 65535) -> int:
     """The value that stands for white in a picture of integers or floats, of which no more is known.
 
     Cameras put 10, 12 or 14 bits into files of 16, which don't say so. So the brightest pixel tells: of 8, 10, 12, 14
-    and 16 bits (`most`) the fewest that hold it; only where all values are multiples of 256 or 257, a picture of 8 bits
-    was widened to 16, and however dark it is, white is 65535. Hence any other 16-bit picture that is darker than a
-    quarter of white everywhere comes out 4, 16 or 64 times as bright. Floats: 1 where they end below BRIGHTEST, else as
-    integers.
+    and 16 bits (`most`) the fewest that hold it. Two kinds of dark pictures are 16 bits all the same: those whose
+    values are all multiples of 256 or 257, which were widened from 8; and those whose brightest pixel lies between 12
+    bits and three quarters of 14, which can be seen as they are. A darker one would be black; it comes out brighter
+    than it is. Floats: 1 where they end below BRIGHTEST, else as integers.
     Raises ImageError for values that are no numbers, far below zero, or above 65535.
     """
     low, top = values.min(), values.max()
@@ -44,9 +45,10 @@ def white_of(values: np.ndarray, most: int = 65535) -> int:
         white = next((white for white in whites if top <= white * slack), 0)
     if low < -OVERSHOOT * white or not white:
         raise ImageError(f"holds values from {low:g} to {top:g}; a picture's lie between 0 and 1, 255 or 65535")
-    if 255 < white < most and not real and not ((values % 256).any() and (values % 257).any()):
-        return most
-    return white
+    if real or white in (255, most):
+        return white
+    widened = not ((values % 256).any() and (values % 257).any())
+    return most if widened or (white == WHITES[3] and top < DIM * white) else white
 
 
 def to_8_bits(values: np.ndarray, white: int) -> np.ndarray:

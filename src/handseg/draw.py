@@ -5,6 +5,8 @@ An alpha is uint8 H×W: 255 where a hand covers all, 0 where none is; a mask is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from handseg.errors import ImageError
@@ -15,6 +17,7 @@ RED = (255, 40, 40)
 HEAT = np.array([(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], np.float32)
 # R, G, B of index 0 (black) and of the hands after it; Okabe and Ito's eight, which the colour-blind tell apart.
 COLOURS = (230, 159, 0, 86, 180, 233, 0, 158, 115, 240, 228, 66, 0, 114, 178, 213, 94, 0, 204, 121, 167, 255, 255, 255)
+STRIP = 1 << 16  # pixels that are worked on at a time, as floats; all of a large image would take gigabytes
 PALETTE = bytes([0, 0, 0, *(COLOURS * 32)[: 255 * 3]])
 
 
@@ -22,36 +25,48 @@ def overlay(
     image: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int] = RED, opacity: float = 0.5
 ) -> np.ndarray:
     """The image with the mask laid over it, and a solid outline two pixels wide."""
-    inside = mask > 0
     result = image.copy()
     tint = np.array(colour, np.float32) * opacity
-    result[inside] = (image[inside] * (1 - opacity) + tint).round().astype(np.uint8)
-    result[outline(mask)] = colour
+    edge = outline(mask)
+    for rows in _strips(mask):
+        inside = mask[rows] > 0
+        result[rows][inside] = (image[rows][inside] * (1 - opacity) + tint).round().astype(np.uint8)
+        result[rows][edge[rows]] = colour
     return result
 
 
 def outline(mask: np.ndarray) -> np.ndarray:
     """bool H×W: the pixels within the mask that have a neighbour outside it, or the image, at one or two steps."""
-    inside = np.pad(mask > 0, 2)
-    core = inside.copy()
-    for axis in (0, 1):
-        for step in (-2, -1, 1, 2):
-            core &= np.roll(inside, step, axis)
-    return (inside & ~core)[2:-2, 2:-2]
+    result = np.empty(mask.shape, bool)
+    for rows in _strips(mask):
+        above, below = min(2, rows.start), min(2, len(mask) - rows.stop)
+        inside = np.pad(mask[rows.start - above : rows.stop + below] > 0, ((2 - above, 2 - below), (2, 2)))
+        core = inside.copy()
+        for axis in (0, 1):
+            for step in (-2, -1, 1, 2):
+                core &= np.roll(inside, step, axis)
+        result[rows] = (inside & ~core)[2:-2, 2:-2]
+    return result
 
 
 def cutout(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """RGBA uint8 H×W×4: the hands, on a transparent ground."""
-    return np.dstack([image, np.where(mask > 0, 255, 0).astype(np.uint8)])
+    result = np.empty((*mask.shape, 4), np.uint8)
+    result[..., :3] = image
+    np.multiply(mask > 0, np.uint8(255), out=result[..., 3])
+    return result
 
 
 def heatmap(image: np.ndarray, probability: np.ndarray, opacity: float = 0.7) -> np.ndarray:
     """The probability, float32 H×W in [0, 1], as colours from black over red to yellow, laid over the image in grey."""
-    level = np.clip(probability, 0, 1) * (len(HEAT) - 1)
+    result = np.empty_like(image)
     stops = np.arange(len(HEAT))
-    heat = np.stack([np.interp(level, stops, channel) for channel in HEAT.T], axis=2)
-    grey = image.mean(axis=2, dtype=np.float32)[..., None]
-    return np.asarray((heat * opacity + grey * (1 - opacity)).round().astype(np.uint8))
+    for rows in _strips(probability):
+        level = np.clip(probability[rows], 0, 1) * (len(HEAT) - 1)
+        heat = np.stack([np.interp(level, stops, channel) for channel in HEAT.T], axis=2)
+        grey = image[rows].mean(axis=2, dtype=np.float32)[..., None]
+        result[rows] = (heat * opacity + grey * (1 - opacity)).round()
+    return result
 
 
 def indexed(regions: np.ndarray) -> np.ndarray:
@@ -65,9 +80,11 @@ def blur_background(image: np.ndarray, alpha: np.ndarray, radius: float | None =
     The hands are left out of what is blurred, so that no halo of theirs lies around them.
     """
     radius = _radius(image, radius)
-    without = blur(composite(np.zeros_like(image), image, alpha), radius).astype(np.float32)
-    share = blur(255 - alpha, radius).astype(np.float32)[..., None] / 255
-    back = np.clip(without / np.maximum(share, 1 / 255), 0, 255).round().astype(np.uint8)
+    back = blur(composite(np.zeros_like(image), image, alpha), radius)
+    share = blur(255 - alpha, radius)
+    for rows in _strips(alpha):
+        part = np.maximum(share[rows, :, None].astype(np.float32) / 255, 1 / 255)
+        back[rows] = np.clip(back[rows].astype(np.float32) / part, 0, 255).round()
     return composite(image, back, alpha)
 
 
@@ -94,8 +111,19 @@ def composite(front: np.ndarray, back: np.ndarray, alpha: np.ndarray) -> np.ndar
     if not front.shape[:2] == back.shape[:2] == alpha.shape:
         sizes = ", ".join(f"{a.shape[1]}×{a.shape[0]}" for a in (front, back, alpha))
         raise ImageError(f"two images and an alpha of {sizes} pixels: resize them to one size first")
-    share = alpha[..., None].astype(np.float32) / 255
-    return np.asarray((front * share + back * (1 - share)).round().astype(np.uint8))
+    result = np.empty_like(front)
+    for rows in _strips(alpha):
+        share = alpha[rows, :, None].astype(np.float32) / 255
+        result[rows] = (front[rows] * share + back[rows] * (1 - share)).round()
+    return result
+
+
+def _strips(array: np.ndarray) -> Iterator[slice]:
+    """The rows of an image, some at a time."""
+    height, width = array.shape[:2]
+    step = max(1, STRIP // width)
+    for top in range(0, height, step):
+        yield slice(top, min(height, top + step))
 
 
 def _radius(image: np.ndarray, radius: float | None) -> float:

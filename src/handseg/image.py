@@ -1,6 +1,6 @@
 """Load and save images. Everything inside handseg is RGB uint8 H×W×3, sRGB.
 
-Only this module calls PIL, with those that it is made of: `image_file`, `depth`, `colour`, `orientation` and `stored`.
+Only this module calls PIL, with those that it is made of: `image_file`, `colour`, `depth`, `orientation` and `stored`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def load_image(source: ImageLike) -> np.ndarray:
     if isinstance(source, Image.Image):
         image_file.check_size(source.height, source.width)
         return to_rgb(source)
-    return image_file.read(Path(source), to_rgb)
+    return image_file.read_photo(Path(source), to_rgb)
 
 
 def decode_image(content: bytes, name: str, *, max_pixels: int | None = None) -> np.ndarray:
@@ -55,7 +55,7 @@ def decode_image(content: bytes, name: str, *, max_pixels: int | None = None) ->
 
     max_pixels: an image of more is refused before it is decoded; default: `image_file.MAX_PIXELS`.
     """
-    return image_file.read(Path(name), to_rgb, content, max_pixels)
+    return image_file.read_photo(Path(name), to_rgb, content, max_pixels)
 
 
 def load_mask(path: str | os.PathLike[str]) -> np.ndarray:
@@ -83,16 +83,20 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """
 
     def size(image: Image.Image) -> tuple[int, int]:
-        if image.format == "PNG" and "exif" not in image.info:
-            image.load()
-        return (image.width, image.height) if orientation(image) >= 5 else (image.height, image.width)
+        return (image.width, image.height) if _lies(image) >= 5 else (image.height, image.width)
 
     return image_file.read(Path(path), size)
 
 
 def image_orientation(path: str | os.PathLike[str]) -> int:
     """How a file lies, by its EXIF data: 1 upright, up to 8; the readers above turn it upright."""
-    return image_file.read(Path(path), orientation)
+    return image_file.read(Path(path), _lies)
+
+
+def _lies(image: Image.Image) -> int:
+    if image.format == "PNG" and "exif" not in image.info:
+        image.load()  # the EXIF block may come after the pixels
+    return orientation(image)
 
 
 def save_png(path: str | os.PathLike[str], array: np.ndarray) -> None:
@@ -160,7 +164,11 @@ def resize(array: np.ndarray, height: int, width: int, *, nearest: bool = False)
 
 def blur(array: np.ndarray, radius: float) -> np.ndarray:
     """Blur uint8 H×W×3 or H×W; radius: standard deviation in pixels of the Gaussian that PIL comes near."""
-    return np.array(Image.fromarray(array).filter(ImageFilter.GaussianBlur(radius)))
+    channels = np.atleast_3d(array)
+    result = np.empty_like(channels)
+    for i in range(channels.shape[2]):  # one by one: Pillow holds three times what it works on
+        result[..., i] = Image.fromarray(channels[..., i]).filter(ImageFilter.GaussianBlur(radius))
+    return result.reshape(array.shape)
 
 
 def _write_png(file: BinaryIO, array: np.ndarray) -> None:

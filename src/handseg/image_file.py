@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import stat
-import struct
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from typing import Any, BinaryIO, TypeVar
 from PIL import Image, UnidentifiedImageError
 
 from handseg.errors import HandsegError, ImageError, MissingExtraError
+from handseg.parts import TOO_MANY_PARTS, check_scans, check_tags
 
 T = TypeVar("T")
 
@@ -29,25 +28,25 @@ HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis")  # ISO/IEC 23008-12; other HE
 MAX_PIXELS = 178_000_000  # 534 MB as RGB; Pillow itself refuses more than 178.9 million
 MAX_ASPECT_RATIO = 64  # of a longer picture a network would see nothing
 EMPTY_PIXELS, EMPTY_DENSITY = 50_000_000, 64  # beyond so many pixels, with so many to a byte, there is nothing to see
-MAX_SCANS = 32  # of a JPEG; libjpeg writes 10, of 2,012 photos none had more than 5, and each is decoded in full
 MAX_DIGITS = 500_000  # pixels of a PPM that is written in digits
-MAX_TAGS, MAX_TAG_VALUES = 4096, 200_000  # of a TIFF
-MAX_TILE = 4096 * 4096  # pixels of a TIFF's tile where the image has fewer
 HEADER_READS, READS, BYTES_PER_READ = 10_000, 200_000, 64
-MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # begins a part of a JPEG; within a scan FF is followed by others
 TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-TAG_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-TAG_BYTES = (1, 2, 6, 7)  # types of tags that stay bytes when they are read
-TAG_NUMBERS = {3: "H", 4: "L", 16: "Q"}
-WIDTH, LENGTH, TILE_WIDTH, TILE_LENGTH = 256, 257, 322, 323
-TOO_MANY_PARTS = "made of more parts than a photo has; save it anew as PNG or JPEG"
 
 
-def read(
+def read(path: Path, convert: Callable[[Image.Image], T]) -> T:
+    """What `convert` makes of the image that `open_image` gives; the same errors."""
+    with open_image(path) as image:
+        return convert(image)
+
+
+def read_photo(
     path: Path, convert: Callable[[Image.Image], T], content: bytes | None = None, max_pixels: int | None = None
 ) -> T:
-    """What `convert` makes of the image that `open_image` gives; the same errors."""
+    """The same of a photo, not of a mask: one with hardly a byte for its pixels is refused too."""
     with open_image(path, content, max_pixels) as image:
+        size = path.stat().st_size if content is None else len(content)
+        if image.width * image.height > max(EMPTY_PIXELS, EMPTY_DENSITY * size):
+            raise ImageError(f"{image.width}×{image.height} pixels in {size} bytes are no photo; shrink it first")
         return convert(image)
 
 
@@ -140,7 +139,7 @@ def _open(path: Path, file: BinaryIO, size: int, max_pixels: int | None) -> Imag
         raise ImageError("the file is empty; save or copy it anew")
     head = file.read(64)
     if head[:4] in TIFF_HEADS:
-        _check_tags(file, size)
+        check_tags(file, size)
     file.seek(0)
     ration: Any = Ration(file, size)
     try:
@@ -149,14 +148,11 @@ def _open(path: Path, file: BinaryIO, size: int, max_pixels: int | None) -> Imag
         most = MAX_PIXELS if max_pixels is None else max_pixels
         raise ImageError(f"more than {most // 1_000_000} megapixels; shrink it first") from error
     check_size(image.height, image.width, max_pixels)
-    pixels = image.width * image.height
-    if pixels > max(EMPTY_PIXELS, EMPTY_DENSITY * size):
-        raise ImageError(f"{image.width}×{image.height} pixels in {size} bytes are no photo; shrink it first")
     if image.format in ("JPEG", "MPO"):
         file.seek(0)
-        _check_scans(file.read())
+        check_scans(file.read())
     tiles: Any = getattr(image, "tile", [])
-    if tiles and tiles[0][0] == "ppm_plain" and pixels > MAX_DIGITS:
+    if tiles and tiles[0][0] == "ppm_plain" and image.width * image.height > MAX_DIGITS:
         raise ImageError("a large picture written in digits; save it as PNG")
     ration.header_is_read()
     return image
@@ -192,46 +188,3 @@ def check_aspect_ratio(height: int, width: int) -> None:
         raise ImageError(
             f"an image of {width}×{height} pixels is longer than {MAX_ASPECT_RATIO}:1; cut it into pieces first"
         )
-
-
-def _check_scans(content: bytes) -> None:
-    """Raise ImageError for a JPEG of more scans than MAX_SCANS; as libjpeg does, look no further than its end."""
-    position = scans = 0
-    for _ in range(READS):
-        found = MARKER.search(content, position)
-        if found is None or content[found.end() - 1] == 0xD9:
-            return
-        position = found.end()
-        marker = content[position - 1]
-        if marker not in (0x01, 0xD8):  # all others say how long they are
-            position += int.from_bytes(content[position : position + 2], "big")
-        scans += marker == 0xDA
-        if scans > MAX_SCANS:
-            raise ImageError(f"a JPEG of more than {MAX_SCANS} scans; save it anew")
-    raise ImageError(TOO_MANY_PARTS)
-
-
-def _check_tags(file: BinaryIO, size: int) -> None:
-    """Raise ImageError for a TIFF whose tags, or tiles, are much larger than the file or the image."""
-    file.seek(0)
-    head = file.read(16)
-    order = "<" if head[:1] == b"I" else ">"
-    big = head[2:4] in (b"+\0", b"\0+")
-    (position,) = struct.unpack_from(order + ("Q" if big else "L"), head, 8 if big else 4)
-    file.seek(position)
-    (tags,) = struct.unpack(order + ("Q" if big else "H"), file.read(8 if big else 2))
-    if tags > MAX_TAGS:
-        raise ImageError(TOO_MANY_PARTS)
-    entry = order + ("HHQ8s" if big else "HHL4s")
-    total, numbers = 0, {}
-    for number, kind, count, value in struct.iter_unpack(entry, file.read(tags * struct.calcsize(entry))):
-        total += count * TAG_SIZES.get(kind, 0)
-        if kind not in TAG_BYTES and count > MAX_TAG_VALUES:
-            raise ImageError(TOO_MANY_PARTS)
-        if kind in TAG_NUMBERS:
-            (numbers[number],) = struct.unpack_from(order + TAG_NUMBERS[kind], value.ljust(8, b"\0"))
-    if total > 2 * size + 1_000_000:
-        raise ImageError(TOO_MANY_PARTS)
-    tile = numbers.get(TILE_WIDTH, 0) * numbers.get(TILE_LENGTH, 0)
-    if tile > max(MAX_TILE, numbers.get(WIDTH, 0) * numbers.get(LENGTH, 0)):
-        raise ImageError(f"a tile of {tile // 1_000_000} megapixels is larger than the image; save it anew")

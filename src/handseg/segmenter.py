@@ -156,26 +156,37 @@ class Segmenter:
             self.engine.run(np.stack([pixels for pixels, _ in shown])) for shown in zip(*(p.views for p in batch))
         ]
         for i, prepared in enumerate(batch):
-            seen = [restore(o[i, self._channel], at) for o, (_, at) in zip(outputs, prepared.views)]
-            seen = [p[:, ::-1] if view.mirrored else p for p, (view, _) in zip(seen, self._views)]
-            probability = seen[0] if len(seen) == 1 else np.mean(seen, axis=0)
+            probability = self._mean([o[i] for o in outputs], prepared)
             output, placement = outputs[0][i], prepared.views[0][1]
             if self.second_look and looks_small(self._content(output, placement)):
-                probability, output, placement = self._look_closer(prepared.image, probability)
+                first = [probability]
+                del probability  # a large image has no room for one more
+                probability, output, placement = self._look_closer(prepared.image, first)
             classes = None
             if self.card.hand_classes:
                 height, width = placement.resized
                 classes = output[len(self.card.policies) :, :height, :width]
             yield HandMask(probability, self.threshold, classes)
 
+    def _mean(self, outputs: Sequence[np.ndarray], prepared: Prepared) -> np.ndarray:
+        """Of what is seen in each view, at the image's own size."""
+        total: np.ndarray | None = None
+        for output, (_, placement), (view, _) in zip(outputs, prepared.views, self._views):
+            seen = restore(output[self._channel], placement)
+            if view.mirrored:
+                seen = seen[:, ::-1]
+            total = seen if total is None else np.add(total, seen, out=total)
+        assert total is not None  # there is always a view
+        return total if len(outputs) == 1 else np.divide(total, len(outputs), out=total)
+
     def _content(self, output: np.ndarray, placement: Placement) -> np.ndarray:
         """Probability at the network's resolution, without what the input was padded with."""
         return output[self._channel, : placement.resized[0], : placement.resized[1]]
 
-    def _look_closer(self, image: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray, Placement]:
+    def _look_closer(self, image: np.ndarray, first: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, Placement]:
         """Show the image larger while its hands look small; the weighted mean of the last two looks at the image's own
-        size, and the last one's output and placement."""
-        closer = probability
+        size, and the last one's output and placement. first: the look before; it is taken out, to be freed."""
+        closer = first.pop()
         for scale in SCALES:
             last = closer
             pixels, placement = preprocess(image, self._scaled(scale))
@@ -183,7 +194,10 @@ class Segmenter:
             closer = restore(output[self._channel], placement)
             if not looks_small(self._content(output, placement)):
                 break
-        return (1 - CLOSER) * last + CLOSER * closer, output, placement
+        last *= 1 - CLOSER
+        closer *= CLOSER
+        closer += last
+        return closer, output, placement
 
     def _scaled(self, scale: float) -> ModelCard:
         """The card for an input `scale` times as large."""

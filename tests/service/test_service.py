@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import select
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +119,7 @@ def test_pictures_are_as_large_as_the_image(service: Service, output: str, chann
 
 def test_json_is_what_predict_writes(service: Service, segmenter: handseg.Segmenter) -> None:
     content, kind = form(HAND.read_bytes(), "my hand.jpg")
-    status, headers, body = service.ask("/predict?output=json", content, Content_Type=kind)
+    status, headers, body = service.ask("/predict?output=json", content, Content_Type=kind.replace("form", "Form"))
     assert (status, headers["content-type"]) == (200, "application/json")
     expected = segmenter.describe(segmenter(HAND), "my hand.jpg")
     assert expected["hands"]
@@ -140,6 +142,8 @@ def test_a_request_may_name_its_threshold_and_policy(service: Service) -> None:
         ("", HAND.read_bytes()[:5000], 400, "image: damaged image"),
         ("", image_file(2000, 1001), 400, "image: 2000×1001 is more than 2 megapixels; shrink it first"),
         ("", image_file(100, 10_000), 400, "longer than 64:1"),
+        ("", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", 400, "image: not an image that can be read"),
+        ("", image_file(64, 48, "ICO"), 400, "image: not an image that can be read"),
         ("", bytes(1_000_001), 413, "more than 1 megabytes; send a smaller file"),
         ("?output=gif", HAND.read_bytes(), 422, "output: "),
         ("?threshold=1", HAND.read_bytes(), 422, "threshold: "),
@@ -164,7 +168,15 @@ def test_a_form_is_limited_as_well(service: Service) -> None:
 
 
 def test_pages_from_elsewhere_are_turned_away(service: Service) -> None:
-    for host, status in (("attacker.example", 403), (f"localhost:{service.port}", 200)):
+    for host, status in (
+        *(
+            ("attacker.example", 403),
+            ("", 403),
+            ("127.0.0.1.attacker.example:80", 403),
+            (f"attacker:{service.port}", 403),
+        ),
+        *((f"localhost:{service.port}", 200), ("LOCALHOST", 200), ("[::1]", 200), ("[::1]:80", 200)),
+    ):
         assert service.ask("/health", method="GET", Host=host)[0] == status
 
 
@@ -182,16 +194,55 @@ def test_it_says_how_to_use_it(service: Service) -> None:
 
 
 def test_who_finds_a_full_line_is_told_to_come_back(service: Service) -> None:
-    slow = []
-    for _ in range(1 + WAITING):  # uploads that don't end hold their places
-        connection = socket.create_connection(("127.0.0.1", service.port))
-        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:1\r\nContent-Length: 1000\r\n\r\nsome")
-        slow.append(connection)
-    refused = answered_with(service, 503)
-    assert refused["retry-after"] == "1"
-    for connection in slow:
-        connection.close()
+    answers: list[tuple[int, dict[str, str], bytes]] = []
+    content = image_file(1600, 1200)
+    threads = [
+        threading.Thread(target=lambda: answers.append(service.ask("/predict?output=overlay", content)))
+        for _ in range(5 + WAITING)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    served = [status for status, _, _ in answers].count(200)
+    refused = [headers for status, headers, _ in answers if status == 503]
+    assert served >= 1 + WAITING
+    assert served + len(refused) == len(answers)
+    assert {headers["retry-after"] for headers in refused} == {"1"}
+    assert service.ask("/predict", HAND.read_bytes())[0] == 200
+
+
+def begin(port: int, size: int, sent: int) -> socket.socket:
+    """An upload of so many bytes that has got so far."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {size}\r\n\r\n"
+    connection.sendall(head.encode() + bytes(sent))
+    return connection
+
+
+def test_slow_uploads_hold_up_nobody(service: Service) -> None:
+    with ExitStack() as held:
+        for _ in range(40):
+            held.enter_context(begin(service.port, 1000, 4))
+        start = time.monotonic()
+        assert service.ask("/predict", HAND.read_bytes())[0] == 200
+        assert time.monotonic() - start < 20
+
+
+def test_uploads_are_limited_together(service: Service) -> None:
+    with ExitStack() as held:
+        # Twice what the line may hold is 4 MB.
+        slow = [held.enter_context(begin(service.port, 950_000, 940_000)) for _ in range(5)]
+        (refused, *_), _, _ = select.select(slow, [], [], 20)
+        answer = refused.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1" in answer.lower()
     answered_with(service, 200)
+
+
+def test_a_length_is_looked_at_before_the_upload(service: Service) -> None:
+    with begin(service.port, 5_000_000, 0) as connection:
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_client_that_goes_away_leaves_no_trace() -> None:
@@ -206,24 +257,62 @@ def test_a_client_that_goes_away_leaves_no_trace() -> None:
     assert running.process.communicate(timeout=20)[1] == ""
 
 
-def test_an_upload_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch, segmenter: handseg.Segmenter) -> None:
+@contextmanager
+def serving(segmenter: handseg.Segmenter) -> Iterator[int]:
+    """The application as `handseg serve` runs it, in this process; its port."""
     import uvicorn
 
-    from handseg.service import app
+    from handseg.service.app import create_app
+    from handseg.service.protocol import Patience
 
-    monkeypatch.setattr(app, "UPLOAD_SECONDS", 0.3)
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app.create_app(segmenter), log_level="warning"))
+    config = uvicorn.Config(create_app(segmenter), http=Patience, log_level="warning", timeout_keep_alive=1)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
-        with socket.create_connection(listening.getsockname(), timeout=20) as connection:
-            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nsome")
-            assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+        yield listening.getsockname()[1]
     finally:
         server.should_exit = True
         thread.join()
         listening.close()
+
+
+def test_an_upload_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch, segmenter: handseg.Segmenter) -> None:
+    from handseg.service import app
+
+    monkeypatch.setattr(app, "UPLOAD_SECONDS", 0.3)
+    with serving(segmenter) as port, begin(port, 1000, 4) as connection:
+        assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"", b"GET /health HTTP/1.1\r\nHost: a\r\nX-a: ", b"GET /health HTTP/1.1\r\nHost: a\r\n\r\nGET /health HT"],
+)
+def test_headers_that_never_end_are_given_up(
+    monkeypatch: pytest.MonkeyPatch, segmenter: handseg.Segmenter, start: bytes
+) -> None:
+    from handseg.service import protocol
+
+    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.3)
+    with serving(segmenter) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(start)
+        answer = b""
+        while part := connection.recv(1000):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 200 ") == (start.count(b"\r\n\r\n") > 0)
+
+
+def test_too_many_connections_are_turned_away(monkeypatch: pytest.MonkeyPatch, segmenter: handseg.Segmenter) -> None:
+    from handseg.service import protocol
+
+    monkeypatch.setattr(protocol, "MOST_CONNECTIONS", 3)
+    with serving(segmenter) as port, ExitStack() as held:
+        many = [held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20)) for _ in range(4)]
+        assert many[3].recv(1) == b""
+        many[0].sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert many[0].recv(100).startswith(b"HTTP/1.1 200 ")
 
 
 def answered_with(service: Service, status: int) -> dict[str, str]:

@@ -62,6 +62,8 @@ def command(
     except ImportError as error:
         raise MissingExtraError("Serving", "serve") from error
 
+    from handseg.service.protocol import Patience
+
     return_freed_arrays()
     segmenter = load(
         model,
@@ -88,6 +90,11 @@ def command(
         shown = f"[{host}]" if ":" in host else host
         click.echo(f"model {segmenter.card.name} at http://{shown}:{listening.getsockname()[1]}/", err=True)
         config = uvicorn.Config(
-            app, log_level="warning", server_header=False, timeout_keep_alive=5, timeout_graceful_shutdown=10
+            app,
+            http=Patience,
+            log_level="warning",
+            server_header=False,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=10,
         )
         uvicorn.Server(config).run(sockets=[listening])

@@ -15,9 +15,16 @@ __all__ = ["ENGINES", "Engine", "find_model", "open_engine", "packaged_models"]
 
 
 def packaged_models() -> list[str]:
-    """Names of the models that come with handseg."""
-    folder = files("handseg") / "weights"
-    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".onnx"))
+    """Names of the models that come with handseg.
+
+    Raises ModelError when they aren't there.
+    """
+    if not (names := list(_packaged())):
+        raise ModelError(
+            "the models that come with handseg are missing; install it anew, or, where PyInstaller put it into a "
+            "program, build that with: --collect-data handseg"
+        )
+    return names
 
 
 def find_model(model: str | Path) -> Path:
@@ -25,12 +32,18 @@ def find_model(model: str | Path) -> Path:
 
     Raises ModelError when it is neither.
     """
-    if str(model) in packaged_models():
-        return Path(str(files("handseg") / "weights" / f"{model}.onnx"))
+    if packaged := _packaged().get(str(model)):
+        return packaged
     path = Path(model)
     if not path.is_file():
         raise ModelError(f"{model}: neither a file nor a packaged model; packaged are: {', '.join(packaged_models())}")
     return path
+
+
+def _packaged() -> dict[str, Path]:
+    """Files by the models' names; none where the folder is missing."""
+    folder = Path(str(files("handseg"))) / "weights"
+    return {path.stem: path for path in sorted(folder.glob("*.onnx"))}
 
 
 def open_engine(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import PureWindowsPath
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -31,9 +32,11 @@ except ImportError as error:
 Output = Literal["mask", "overlay", "cutout", "matte", "heatmap", "json"]
 Messages = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")  # as an option and as a Host header write them
+PORT = re.compile(r":\d*$")
 UPLOAD_SECONDS = 30.0  # after which a request that hasn't arrived whole is given up
 MEGA = 1_000_000
+BUSY = "too many requests are waiting; try again later"
 USAGE = """handseg {version}, model {model}
 
 curl --data-binary @photo.jpg {url}predict -o mask.png
@@ -62,7 +65,8 @@ ANSWER: dict[int | str, dict[str, Any]] = {
 @dataclass(frozen=True)
 class Limits:
     """What a request may ask for. megabytes: of the upload. megapixels: of the image in it. waiting: how many requests
-    may wait for the one that is computed; more are refused, so that memory stays bounded."""
+    that have arrived may wait for the one that is computed. More are refused, as are uploads that together hold twice
+    what these may, so that memory stays bounded."""
 
     megabytes: int = 20
     megapixels: int = 50
@@ -79,7 +83,12 @@ def create_app(segmenter: Segmenter, limits: Limits = Limits(), *, local: bool =
     wait.
     """
     app = FastAPI(title="handseg", version=__version__, docs_url=None, redoc_url=None)
-    app.add_middleware(Guard, most_bytes=limits.megabytes * MEGA, local=local)
+    app.add_middleware(
+        Guard,
+        most_bytes=limits.megabytes * MEGA,
+        most_together=2 * (1 + limits.waiting) * limits.megabytes * MEGA,
+        local=local,
+    )
     line = Line(limits.waiting)
 
     @app.exception_handler(StarletteError)
@@ -123,8 +132,10 @@ def create_app(segmenter: Segmenter, limits: Limits = Limits(), *, local: bool =
         policy: LabelPolicy | None = None,
     ) -> Response:
         """The hands in one image."""
-        async with line:
-            content, name = await _received(request)
+        content, name = await _received(request)  # before the line: whoever sends slowly holds up nobody
+        async with line, line.computing:
+            if await request.is_disconnected():
+                raise ClientDisconnect
             try:
                 asked = Segmenter(
                     segmenter.engine,
@@ -134,7 +145,7 @@ def create_app(segmenter: Segmenter, limits: Limits = Limits(), *, local: bool =
                     second_look=segmenter.second_look,
                 )
                 answer = partial(_answer, asked, content, name, output, limits.megapixels * MEGA)
-                return await anyio.to_thread.run_sync(answer, limiter=line.computing)
+                return await anyio.to_thread.run_sync(answer)
             except HandsegError as error:
                 raise HTTPException(400, str(error)) from error
 
@@ -151,7 +162,7 @@ class Line:
 
     async def __aenter__(self) -> None:
         if self.length >= self.most:
-            raise HTTPException(503, "too many requests are waiting; try again later", {"Retry-After": "1"})
+            raise HTTPException(503, BUSY, {"Retry-After": "1"})
         self.length += 1
 
     async def __aexit__(self, *_: object) -> None:
@@ -159,42 +170,59 @@ class Line:
 
 
 class Guard:
-    """ASGI middleware that refuses uploads that are too large, while they come, and hosts that aren't this computer."""
+    """ASGI middleware that refuses uploads that are too large, at once where they say so, else while they come; uploads
+    that are too large together; and hosts that aren't this computer."""
 
-    def __init__(self, app: Any, most_bytes: int, local: bool) -> None:
-        self.app, self.most_bytes, self.local = app, most_bytes, local
+    def __init__(self, app: Any, most_bytes: int, most_together: int, local: bool) -> None:
+        self.app, self.most_bytes, self.most_together, self.local = app, most_bytes, most_together, local
+        self.together = 0  # bytes of the requests that aren't answered yet
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Messages, send: Any) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        if self.local and headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0].strip("[]") not in LOOPBACK:
-            refusal = JSONResponse({"error": "only requests that name this computer are answered"}, 403)
-            await refusal(scope, receive, send)
+        if self.local and PORT.sub("", headers.get(b"host", b"").decode("latin-1").lower()) not in LOOPBACK:
+            await _refusal(403, "only requests that name this computer are answered")(scope, receive, send)
+            return
+        too_large = f"more than {self.most_bytes // MEGA} megabytes; send a smaller file"
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length[:20]) > self.most_bytes:
+            await _refusal(413, too_large)(scope, receive, send)
             return
         taken = 0
 
         async def counted() -> MutableMapping[str, Any]:
             nonlocal taken
             message = await receive()
-            taken += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            taken += size
+            self.together += size
             if taken > self.most_bytes:
-                raise HTTPException(413, f"more than {self.most_bytes // MEGA} megabytes; send a smaller file")
+                raise HTTPException(413, too_large)
+            if self.together > self.most_together:
+                raise HTTPException(503, BUSY, {"Retry-After": "1"})
             return message
 
-        await self.app(scope, counted, send)
+        try:
+            await self.app(scope, counted, send)
+        finally:
+            self.together -= taken
+
+
+def _refusal(status: int, error: str) -> JSONResponse:
+    return JSONResponse({"error": error}, status)
 
 
 async def _received(request: Request) -> tuple[bytes, str]:
     """The image file that a request brings, and what to call it."""
     name, content = "image", b""
     with anyio.move_on_after(UPLOAD_SECONDS) as patience:
-        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             async with request.form(max_files=1, max_fields=16) as form:
                 for part in form.values():
                     if isinstance(part, UploadFile):
-                        name = PurePosixPath(part.filename or name).name[:100]
+                        name = PureWindowsPath(part.filename or "").name[:100] or name  # without folders of any system
                         content = await part.read()
         else:
             content = await request.body()
