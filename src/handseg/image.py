@@ -83,16 +83,20 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """
 
     def size(image: Image.Image) -> tuple[int, int]:
-        if image.format == "PNG" and "exif" not in image.info:
-            image.load()
-        return (image.width, image.height) if orientation(image) >= 5 else (image.height, image.width)
+        return (image.width, image.height) if _lies(image) >= 5 else (image.height, image.width)
 
     return image_file.read(Path(path), size)
 
 
 def image_orientation(path: str | os.PathLike[str]) -> int:
     """How a file lies, by its EXIF data: 1 upright, up to 8; the readers above turn it upright."""
-    return image_file.read(Path(path), orientation)
+    return image_file.read(Path(path), _lies)
+
+
+def _lies(image: Image.Image) -> int:
+    if image.format == "PNG" and "exif" not in image.info:
+        image.load()  # the EXIF block may come after the pixels
+    return orientation(image)
 
 
 def save_png(path: str | os.PathLike[str], array: np.ndarray) -> None:

@@ -200,11 +200,13 @@ def _two_kinds(files: Sequence[Stored]) -> Problem:
 
 def _soft(file: Stored) -> str:
     top = file.values[-1]
-    middle = "0.5-1" if top <= 1 else "128-255" if top <= 255 else f"{round(top / 2)}-{round(top)}"
-    return (
-        f"{len(file.values)} different values in a mask that should have two; masks must be lossless (PNG), never "
-        f"JPEG, and hard-edged; to cut a soft one at its middle, --mask-values 'hand={middle}'"
+    what = (
+        f"{len(file.values)} different values in a mask that should have two; masks must be lossless (PNG), never JPEG"
     )
+    if top >= COLOUR:
+        return f"{what}, and no photos"
+    middle = "0.5-1" if top <= 1 else "128-255" if top <= 255 else f"{round(top / 2)}-{round(top)}"
+    return f"{what}, and hard-edged; to cut a soft one at its middle, --mask-values 'hand={middle}'"
 
 
 def _span(part: str, text: str) -> Span:
