@@ -15,6 +15,7 @@ import handseg
 SOURCE = Path(handseg.__file__).parent
 LAYERS = [  # from the top; a module imports from its own layer or from one below
     {"cli", "service", "__main__"},
+    {"batch"},
     {"training", "evaluation", "export"},
     {"data", "nets"},
     {"segmenter", "pipeline", "video", "bench"},
@@ -24,7 +25,7 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"owners"},
     {"postprocess", "contours"},
     {"preprocess"},
-    {"card", "image", "metrics", "errors", "parallel"},
+    {"card", "image", "metrics", "errors", "parallel", "folders"},
 ]
 TORCH = {"nets", "training", "export"}
 

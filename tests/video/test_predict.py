@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from handseg.image import load_image, load_mask
-from tests.cli.test_predict import EXAMPLE, handseg
+from tests.cli.test_predict import EXAMPLE, handseg, written
 from tests.video.conftest import beep, make_clip
 
 pytest.importorskip("cv2", reason="OpenCV isn't installed: handseg[video]")
@@ -33,7 +33,7 @@ def test_every_kind_of_output(tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = handseg("predict", clip, "-o", out, "--save", "mask,overlay,cutout,matte,heatmap,blur,json")
     assert result.returncode == 0, result.stderr
-    assert sorted(p.name for p in out.iterdir()) == [
+    assert written(out) == [
         "clip",
         "clip.jsonl",
         "clip_blur.mp4",

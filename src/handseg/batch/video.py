@@ -14,7 +14,8 @@ from typing import IO, Protocol
 
 import numpy as np
 
-from handseg import draw
+from handseg.batch.inputs import FRAME_FILE
+from handseg.batch.outputs import KINDS, VIDEO_KINDS
 from handseg.errors import DamagedVideoError, VideoError
 from handseg.image import save_png, write_atomically
 from handseg.parallel import ahead, in_order
@@ -25,15 +26,6 @@ from handseg.video.reader import VideoFrame, VideoReader
 from handseg.video.smooth import Smoother
 from handseg.video.writer import Kind, VideoWriter
 
-OUTPUTS = {
-    "mask": "",  # a folder
-    "overlay": "_overlay.mp4",
-    "cutout": "_cutout.webm",
-    "matte": "_matte.mp4",
-    "heatmap": "_heatmap.mp4",
-    "blur": "_blur.mp4",
-    "json": ".jsonl",
-}
 INDEX = "frames.json"
 AHEAD = 3  # frames decoded before they are needed
 WARM_UP = 20  # frames that a resumed sequence is smoothed over before its first new mask
@@ -52,11 +44,17 @@ class Output(Protocol):
 
 
 class MaskSequence:
-    """`000000.png` … in a folder, exact masks; and, once all are there, `frames.json` with the time of each."""
+    """`000000.png` … in a folder, exact masks; and, once all are there, `frames.json` with the time of each.
 
-    def __init__(self, folder: Path) -> None:
+    goes_on: those that are there stay; else they are removed, and whatever else lies there isn't touched.
+    """
+
+    def __init__(self, folder: Path, *, goes_on: bool) -> None:
         self.folder = folder
         self.done = 0
+        if not goes_on:
+            for path in frame_files(folder):
+                path.unlink()
         while (folder / f"{self.done:06d}.png").exists():
             self.done += 1
         self._times: list[float] = []
@@ -95,7 +93,10 @@ class Picture:
         self._picture = picture
 
     def write(self, frame: VideoFrame, result: HandMask) -> None:
-        self._writer.write(self._picture(frame.image, result), frame.time)
+        picture = self._picture(frame.image, result)
+        if picture.ndim == 2:
+            picture = np.repeat(picture[..., None], 3, axis=2)
+        self._writer.write(picture, frame.time)
 
     def __enter__(self) -> Picture:
         return self
@@ -136,9 +137,20 @@ class Lines:
                 os.replace(self.partial, self.path)
 
 
-def is_done(targets: dict[str, Path]) -> bool:
-    """Whether all outputs of a video are there, whole."""
-    return all((path / INDEX).exists() if kind == "mask" else path.exists() for kind, path in targets.items())
+def frame_files(folder: Path) -> list[Path]:
+    """The files in a folder that are called as those of a sequence of masks."""
+    return [path for path in folder.glob("*") if FRAME_FILE.fullmatch(path.name)]
+
+
+def is_whole(kind: str, path: Path) -> bool:
+    """Whether an output of a video is there, with all its frames."""
+    if kind != "mask":
+        return path.exists()
+    try:
+        count = json.loads((path / INDEX).read_text("utf-8"))["frames"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return len(frame_files(path)) > int(count)
 
 
 def segment_video(
@@ -147,20 +159,21 @@ def segment_video(
     targets: dict[str, Path],
     *,
     smooth: bool = True,
+    goes_on: bool = False,
     progress: Callable[[Iterable[VideoFrame], int | None], Iterable[VideoFrame]] = lambda frames, _: frames,
 ) -> int:
     """Write what is asked for of a video; returns the number of its frames.
 
-    targets: kind of output (see OUTPUTS) → path. progress: wraps the frames, whose number may be known.
-    Masks that an earlier, interrupted call has written are kept, if masks are all that is asked for; the other
-    outputs have `.partial` in their names until they are whole.
+    targets: kind of output (see outputs.VIDEO_KINDS) → path. progress: wraps the frames, whose number may be known.
+    goes_on: masks that an earlier, interrupted call has written are kept, and their frames aren't segmented again if
+    masks are all that is asked for. The other outputs have `.partial` in their names until they are whole.
     Raises VideoError when the video can't be opened, and DamagedVideoError after writing what could be decoded.
     """
     with VideoReader(source) as reader:
         if any(path.resolve() == source.resolve() for path in targets.values()):
             raise VideoError(f"{source}: its own output would replace it; choose another output folder")
         outputs: dict[str, Output] = {}
-        sequence = MaskSequence(targets["mask"]) if "mask" in targets else None
+        sequence = MaskSequence(targets["mask"], goes_on=goes_on) if "mask" in targets else None
         for kind, path in targets.items():
             if kind == "mask" and sequence is not None:
                 outputs[kind] = sequence
@@ -206,12 +219,9 @@ def segment_video(
 
 
 def _picture(kind: str, path: Path, rate: Fraction, source: Path) -> Picture:
-    if kind == "cutout":
-        return Picture(path, rate, lambda image, result: draw.cutout(image, result.mask), "alpha", sound=source)
-    if kind == "matte":
-        return Picture(path, rate, lambda _, result: np.repeat(result.matte[..., None], 3, axis=2))
-    if kind == "heatmap":
-        return Picture(path, rate, lambda image, result: draw.heatmap(image, result.probability))
-    if kind == "blur":
-        return Picture(path, rate, lambda image, result: draw.blur_background(image, result.matte), sound=source)
-    return Picture(path, rate, lambda image, result: draw.overlay(image, result.mask), sound=source)
+    drawn = KINDS[kind].draw
+    if drawn is None:
+        raise VideoError(f"{source}: no {kind} of a video; choose from {', '.join(VIDEO_KINDS)}")
+    return Picture(
+        path, rate, drawn, "alpha" if path.suffix == ".webm" else "video", sound=source if KINDS[kind].sound else None
+    )

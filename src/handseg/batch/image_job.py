@@ -1,0 +1,121 @@
+"""Do one image: segment it, and write those of its outputs that are not there as they would be made now."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from handseg import formats
+from handseg.batch.coco import CocoFile
+from handseg.batch.outputs import KINDS, Kind, Segmented
+from handseg.batch.plan import Job, Plan
+from handseg.batch.record import NO_RECORD, Made, Source, settings_of
+from handseg.errors import HandsegError
+from handseg.image import load_image
+from handseg.segmenter import Segmenter
+
+
+@dataclass(frozen=True)
+class CocoEntry:
+    """An image's annotations for a COCO file. size: (height, width). may_replace: what the file has of it."""
+
+    source: Source
+    size: tuple[int, int]
+    annotations: list[dict[str, Any]]
+    may_replace: bool
+
+
+@dataclass(frozen=True)
+class Done:
+    """reason: why it was done again, "" for the first time. is_kept: all was there. coco: its entry, if asked for."""
+
+    is_kept: bool
+    reason: str = ""
+    coco: CocoEntry | None = None
+
+
+class ImageWork:
+    """Does the images of a plan, in any number of threads."""
+
+    def __init__(self, plan: Plan, segmenter: Segmenter, coco: CocoFile | None) -> None:
+        self._plan = plan
+        self._segmenter = segmenter
+        self._coco = coco
+        self.settings = settings_of(segmenter)
+
+    def __call__(self, job: Job) -> Done:
+        """Raises HandsegError when the image can't be read or an output can't be written."""
+        source = Source(job.source, self._plan.output)
+        due = {kind: reason for kind in job.outputs if (reason := self._why(kind, job, source)) is not None}
+        if not due:
+            self._refresh(job, source)
+            return Done(is_kept=True)
+        image = load_image(job.source)
+        result = self._segmenter(image)
+        segmented = Segmented(job.source, image, result, self._segmenter)
+        unknown = {kind for kind, reason in due.items() if reason == NO_RECORD and not self._plan.overwrite}
+        for kind in due.keys() - {"coco"}:
+            _write(KINDS[kind], segmented, self._plan.output / job.outputs[kind], may_replace=kind not in unknown)
+        source.check()
+        if written := {kind: job.outputs[kind] for kind in job.outputs if kind in due and kind != "coco"}:
+            self._plan.record.add(written, source, job.name, self.settings)
+        entry = None
+        if "coco" in due:
+            annotations = formats.coco_annotations(result.mask, 0, 0, use_rle=True)
+            height, width = result.mask.shape
+            entry = CocoEntry(source, (height, width), annotations, "coco" not in unknown)
+        return Done(is_kept=False, reason="; ".join(dict.fromkeys(filter(None, due.values()))), coco=entry)
+
+    def _why(self, kind: str, job: Job, source: Source) -> str | None:
+        """Why an output is to be written, in words, "" where it isn't there; None: it is there as it should be."""
+        path = job.outputs[kind]
+        if kind == "coco":
+            if self._coco is None or not self._coco.has(job.name):
+                return ""
+        elif not os.path.exists(self._plan.output / path):
+            return ""
+        return why_again(self._plan, kind, path, source, self.settings)
+
+    def _refresh(self, job: Job, source: Source) -> None:
+        """Note where the file is and since when, so that it needn't be read the next time."""
+        stale = {}
+        for kind, path in job.outputs.items():
+            made: Made | None = self._plan.record.made.get(path)
+            if made is not None and (made.source != source.key or made.status != source.status):
+                stale[kind] = path
+        if stale:
+            self._plan.record.add(stale, source, job.name, self.settings)
+
+
+def why_again(plan: Plan, kind: str, path: str, source: Source, settings: dict[str, Any]) -> str | None:
+    """Why an output that is there is made again, in words; None: it isn't."""
+    difference = plan.record.difference(path, kind, source, settings)
+    if difference is None and plan.overwrite:
+        return ""
+    made = plan.record.made.get(path)
+    if difference is None and KINDS[kind].names_place and made is not None and made.source != source.key:
+        return "its image has moved"
+    return difference
+
+
+def _write(kind: Kind, segmented: Segmented, path: Path, *, may_replace: bool) -> None:
+    """Write an output; one that is there and may not be replaced must be the same already."""
+    if may_replace or not os.path.exists(path):
+        kind.save(path, segmented, path)
+        return
+    with tempfile.TemporaryDirectory(prefix="handseg-") as folder:
+        trial = Path(folder) / "trial"
+        kind.save(trial, segmented, path)
+        if not filecmp.cmp(trial, path, shallow=False):
+            raise unknown_output(path)
+
+
+def unknown_output(path: Path) -> HandsegError:
+    return HandsegError(
+        f"{path}: is there already, without a record of how it was made, and is not what would be written; add "
+        "--overwrite to replace it, or choose another output folder"
+    )

@@ -1,0 +1,94 @@
+"""Do one video: segment it, and write those of its outputs that are not there as they would be made now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from handseg.batch.image_job import Done, unknown_output, why_again
+from handseg.batch.lock import held
+from handseg.batch.plan import Job, Plan
+from handseg.batch.record import NO_RECORD, Source, settings_of
+from handseg.errors import DamagedVideoError
+from handseg.segmenter import Segmenter
+
+if TYPE_CHECKING:
+    from handseg.video.reader import VideoFrame
+
+Progress = Callable[[Path, "Iterable[VideoFrame]", "int | None"], "Iterable[VideoFrame]"]
+
+
+class VideoWork:
+    """Does the videos of a plan, one after the other.
+
+    progress: wraps the frames of a video, given its path and how many they are, if that is known.
+    """
+
+    def __init__(self, plan: Plan, segmenter: Segmenter, *, smooth: bool, progress: Progress) -> None:
+        self._plan = plan
+        self._segmenter = segmenter.without_second_look()
+        self._smooth = smooth
+        self._progress = progress
+        self.settings: dict[str, Any] = {**settings_of(self._segmenter), "smooth": smooth}
+
+    def __call__(self, job: Job) -> Done:
+        """Raises HandsegError when the video can't be read or an output can't be written."""
+        source = Source(job.source, self._plan.output)
+        due = {kind: reason for kind in job.outputs if (reason := self._why(kind, job, source)) is not None}
+        if not due:
+            return Done(is_kept=True, reason=self._note(job))
+        if unknown := [kind for kind, reason in due.items() if reason == NO_RECORD and not self._plan.overwrite]:
+            raise unknown_output(self._plan.output / job.outputs[unknown[0]])
+        with held(self._plan.output / job.name, wait=False):
+            self._segment(job, source, list(due))
+        return Done(is_kept=False, reason="; ".join(dict.fromkeys(filter(None, due.values()))))
+
+    def _segment(self, job: Job, source: Source, kinds: list[str]) -> None:
+        from handseg.batch.video import segment_video
+
+        record = self._plan.record
+        outputs = {kind: job.outputs[kind] for kind in kinds}
+        goes_on = "mask" in outputs and self._goes_on(outputs["mask"], source)
+        # Noted before it begins, so that what is left of it when it is interrupted is known for what it is.
+        record.add(outputs, source, job.name, self.settings, whole=False)
+        try:
+            segment_video(
+                self._segmenter,
+                job.source,
+                {kind: self._plan.output / path for kind, path in outputs.items()},
+                smooth=self._smooth,
+                goes_on=goes_on,
+                progress=lambda frames, count: self._progress(job.source, frames, count),
+            )
+        except DamagedVideoError as error:  # the outputs are as whole as they can be
+            record.add(outputs, source, job.name, self.settings, note=str(error))
+            raise
+        source.check()
+        record.add(outputs, source, job.name, self.settings)
+
+    def _why(self, kind: str, job: Job, source: Source) -> str | None:
+        """Why an output is to be written, in words, "" where none of it is there; None: it is there as it should be."""
+        from handseg.batch.video import frame_files, is_whole
+
+        path = self._plan.output / job.outputs[kind]
+        if not (frame_files(path) if kind == "mask" else os.path.exists(path)):
+            return ""
+        reason = why_again(self._plan, kind, job.outputs[kind], source, self.settings)
+        return "it isn't whole" if reason is None and not is_whole(kind, path) else reason
+
+    def _goes_on(self, path: str, source: Source) -> bool:
+        """Whether the masks that are there were begun with this video and these settings."""
+        made = self._plan.record.made.get(path)
+        return (
+            not self._plan.overwrite
+            and made is not None
+            and self._plan.record.is_of(made, source)
+            and made.settings == self.settings
+        )
+
+    def _note(self, job: Job) -> str:
+        """What was wrong with the video when it was done."""
+        notes = [made.note for path in job.outputs.values() if (made := self._plan.record.made.get(path)) is not None]
+        return next(filter(None, notes), "")
