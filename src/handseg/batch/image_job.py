@@ -58,11 +58,12 @@ class ImageWork:
         result = self._segmenter(image)
         segmented = Segmented(job.source, image, result, self._segmenter)
         unknown = {kind for kind, reason in due.items() if reason == NO_RECORD and not self._plan.overwrite}
-        for kind in due.keys() - {"coco"}:
+        files = sorted(due.keys() - {"coco"}, key=lambda kind: kind not in unknown)  # what may be refused comes first
+        for kind in files:
             _write(KINDS[kind], segmented, self._plan.output / job.outputs[kind], may_replace=kind not in unknown)
         source.check()
-        if written := {kind: job.outputs[kind] for kind in job.outputs if kind in due and kind != "coco"}:
-            self._plan.record.add(written, source, job.name, self.settings)
+        if files:
+            self._plan.record.add({kind: job.outputs[kind] for kind in files}, source, job.name, self.settings)
         entry = None
         if "coco" in due:
             annotations = formats.coco_annotations(result.mask, 0, 0, use_rle=True)

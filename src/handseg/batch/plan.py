@@ -203,19 +203,20 @@ class Names:
         return None if made is None else self._is_of(made, path, item)
 
     def _held_by_another(self, path: str, item: Input) -> Made | None:
-        """How a path was made, if of another file that is still there and holds something else.
+        """How a path was made, if of another file that is still there.
 
-        That of a file with the same name may be overwritten where the user says so.
+        A file with the same name that holds the same is no other one, and may be overwritten where the user says so.
         """
         made = self._record.made.get(path)
         if made is None or made.source == self._sources[item] or not self._record.is_there(made):
             return None
-        if self._overwrite and made.name == str(item.name):
-            return None
+        if made.name != str(item.name):
+            return made
         try:
-            return None if self._record.is_of(made, Source(item.path, self._output)) else made
+            is_same = self._overwrite or self._record.is_of(made, Source(item.path, self._output))
         except HandsegError:  # it can't be read, which is said when its turn comes
             return made
+        return None if is_same else made
 
     def _is_of(self, made: Made, what: str, item: Input) -> HandsegError:
         source = os.path.normpath(self._output / made.source)
@@ -247,6 +248,7 @@ def _ignores_case(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".handseg-case") as file:
-            return os.path.exists(file.name.replace("handseg-case", "HANDSEG-CASE"))
+            name = Path(file.name)
+            return name.with_name(name.name.swapcase()).exists()
     except OSError:  # not to be written to, as every job will say
         return False

@@ -139,7 +139,7 @@ class Account:
         )
 
     def fail(self, message: str) -> None:
-        click.echo(f"error: {message}", err=True)
+        click.echo(f"error: {' '.join(message.splitlines())}", err=True)  # a file's name may hold a line feed
         self.counts["failed"] += 1
 
     def take(self, outcome: Outcome) -> None:
