@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ class ImageWork:
             if made is not None and (made.source != source.key or made.status != source.status):
                 stale[kind] = path
         if stale:
-            self._plan.record.add(stale, source, job.name, self.settings)
+            with suppress(HandsegError):  # in a folder that may only be read it just takes longer
+                self._plan.record.add(stale, source, job.name, self.settings)
 
 
 def why_again(plan: Plan, kind: str, path: str, source: Source, settings: dict[str, Any]) -> str | None:

@@ -41,7 +41,7 @@ def find_inputs(inputs: Sequence[Path], output: Path) -> tuple[list[Input], list
     """
     failures: list[str] = []
     once = list({os.path.realpath(path.parent / path.name): path for path in reversed(inputs)}.values())[::-1]
-    folders = [path for path in once if path.is_dir()]
+    folders = [path for path in once if os.path.isdir(path)]
     files = [path for path in once if path not in folders]
     labels = _labels([Path(os.path.realpath(path)) for path in folders])
     roots = {path: label if len(folders) > 1 else PurePosixPath() for path, label in zip(folders, labels)}
@@ -105,7 +105,7 @@ def _holds_video(path: Path) -> bool:
     try:
         with Image.open(path):
             return False
-    except OSError:  # not there, or not an image
+    except Exception:  # not an image, or a damaged one, on which PIL raises nearly anything
         pass
     try:
         from handseg.video.reader import VideoReader
@@ -114,6 +114,8 @@ def _holds_video(path: Path) -> bool:
             return True
     except (MissingExtraError, VideoError):
         return False
+    except Exception:  # which comes again, and is said, when the file's turn comes
+        return True
 
 
 def _problem(path: Path) -> str:

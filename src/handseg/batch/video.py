@@ -53,8 +53,13 @@ class MaskSequence:
         self.folder = folder
         self.done = 0
         if not goes_on:
-            for path in frame_files(folder):
-                path.unlink()
+            try:
+                for path in frame_files(folder):
+                    path.unlink()
+            except OSError as error:
+                raise VideoError(
+                    f"{folder}: its masks can't be replaced ({error.strerror}); check the folder's rights"
+                ) from error
         while (folder / f"{self.done:06d}.png").exists():
             self.done += 1
         self._times: list[float] = []
@@ -145,7 +150,7 @@ def frame_files(folder: Path) -> list[Path]:
 def is_whole(kind: str, path: Path) -> bool:
     """Whether an output of a video is there, with all its frames."""
     if kind != "mask":
-        return path.exists()
+        return os.path.exists(path)
     try:
         count = json.loads((path / INDEX).read_text("utf-8"))["frames"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -160,13 +165,15 @@ def segment_video(
     *,
     smooth: bool = True,
     goes_on: bool = False,
+    begun: Callable[[], None] = lambda: None,
     progress: Callable[[Iterable[VideoFrame], int | None], Iterable[VideoFrame]] = lambda frames, _: frames,
 ) -> int:
     """Write what is asked for of a video; returns the number of its frames.
 
     targets: kind of output (see outputs.VIDEO_KINDS) → path. progress: wraps the frames, whose number may be known.
     goes_on: masks that an earlier, interrupted call has written are kept, and their frames aren't segmented again if
-    masks are all that is asked for. The other outputs have `.partial` in their names until they are whole.
+    masks are all that is asked for. begun: called when the video is open and older masks are gone. Outputs other than
+    masks have `.partial` in their names until they are whole.
     Raises VideoError when the video can't be opened, and DamagedVideoError after writing what could be decoded.
     """
     with VideoReader(source) as reader:
@@ -181,6 +188,7 @@ def segment_video(
                 outputs[kind] = Lines(path)
             else:
                 outputs[kind] = _picture(kind, path, reader.rate, source)
+        begun()
         first = sequence.done if sequence is not None and len(outputs) == 1 else 0
         smoother = Smoother() if smooth else None
         damage: DamagedVideoError | None = None

@@ -51,8 +51,6 @@ class VideoWork:
         record = self._plan.record
         outputs = {kind: job.outputs[kind] for kind in kinds}
         goes_on = "mask" in outputs and self._goes_on(outputs["mask"], source)
-        # Noted before it begins, so that what is left of it when it is interrupted is known for what it is.
-        record.add(outputs, source, job.name, self.settings, whole=False)
         try:
             segment_video(
                 self._segmenter,
@@ -60,6 +58,8 @@ class VideoWork:
                 {kind: self._plan.output / path for kind, path in outputs.items()},
                 smooth=self._smooth,
                 goes_on=goes_on,
+                # Noted as it begins, so that what is left of it when it is interrupted is known for what it is.
+                begun=lambda: record.add(outputs, source, job.name, self.settings, whole=False),
                 progress=lambda frames, count: self._progress(job.source, frames, count),
             )
         except DamagedVideoError as error:  # the outputs are as whole as they can be
