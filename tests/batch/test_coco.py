@@ -76,13 +76,15 @@ def test_a_file_that_is_not_ours_is_left_alone(tmp_path: Path, predict, content:
     assert list(names(out)) == ["a.jpg"]
 
 
-def test_annotations_without_a_record_are_checked(tmp_path: Path, predict) -> None:
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_annotations_that_handseg_did_not_make_stay(tmp_path: Path, predict, is_recorded: bool) -> None:
     path, out = picture(tmp_path / "a.jpg"), tmp_path / "out"
     predict([path], out, "coco")
     content = coco(out)
     content["annotations"][0]["segmentation"]["counts"] += "0"
     (out / "annotations.json").write_text(json.dumps(content))
-    (out / ".handseg.jsonl").unlink()
-    result = predict([path], out, "coco")
+    if not is_recorded:
+        (out / ".handseg.jsonl").unlink()
+    result = predict([path], out, "coco", threshold=0.5)
     assert "has other annotations of a.jpg" in result.messages[0]
     assert coco(out) == content

@@ -132,6 +132,21 @@ def test_what_has_no_record_is_checked_and_never_replaced_unasked(tmp_path: Path
     assert predict([folder], out, "mask,json", overwrite=True)["done"] == ["a.jpg", "b.jpg"]
 
 
+def test_an_output_that_was_edited_is_never_replaced_unasked(tmp_path: Path, predict) -> None:
+    path, out = picture(tmp_path / "a.jpg"), tmp_path / "out"
+    predict([path], out, "mask,labelme")
+    edited = json.loads((out / "a_labelme.json").read_text())
+    edited["shapes"][0]["label"] = "glove"
+    (out / "a_labelme.json").write_text(json.dumps(edited))
+    assert predict([path], out, "mask,labelme")["kept"] == ["a.jpg"]
+    refused = predict([path], out, "mask,labelme", threshold=0.05)
+    assert "a_labelme.json: changed since handseg wrote it" in refused.messages[0]
+    assert json.loads((out / "a_labelme.json").read_text()) == edited
+    assert predict([path], out, threshold=0.05)["done"] == ["a.jpg"]
+    assert predict([path], out, "labelme", overwrite=True)["done"] == ["a.jpg"]
+    assert json.loads((out / "a_labelme.json").read_text())["shapes"][0]["label"] == "hand"
+
+
 def test_whatever_a_file_raises_is_said_and_the_others_are_done(tmp_path: Path, nano: Segmenter) -> None:
     bright = picture(tmp_path / "bright.jpg")
     from PIL import Image

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from handseg.batch.lock import held
+from handseg.batch.record import text_digest
 from handseg.errors import DataError
 from handseg.formats import coco_dataset
 from handseg.image import write_atomically
@@ -38,6 +39,10 @@ class CocoFile:
         """Whether the file had an entry of this image when it was opened."""
         return name in self._had
 
+    def digest(self, name: str) -> str:
+        """A hash of what the file had of this image when it was opened."""
+        return segmentations_digest(self._had.get(name, []))
+
     def add(
         self, name: str, size: tuple[int, int], annotations: list[dict[str, Any]], *, may_replace: bool = True
     ) -> None:
@@ -47,7 +52,7 @@ class CocoFile:
         """
         if not may_replace and self._had.get(name, []) != [a["segmentation"] for a in annotations]:
             raise DataError(
-                f"{self.path}: has other annotations of {name}, without a record of how they were made; add "
+                f"{self.path}: has other annotations of {name}, which were not made by handseg, or changed since; add "
                 "--overwrite to replace them, or choose another output folder"
             )
         self._added[name] = (*size, annotations)
@@ -103,6 +108,10 @@ class CocoFile:
                 "replace it"
             ) from error
         return dict(content)
+
+
+def segmentations_digest(segmentations: list[Any]) -> str:
+    return text_digest(json.dumps(segmentations))
 
 
 def _check(content: Any) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import filecmp
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,12 @@ from handseg import formats
 from handseg.batch.coco import CocoFile
 from handseg.batch.outputs import KINDS, Kind, Segmented
 from handseg.batch.plan import Job, Plan
-from handseg.batch.record import NO_RECORD, Made, Source, settings_of
+from handseg.batch.record import EDITED, NO_RECORD, Made, Source, digest, settings_of
 from handseg.errors import HandsegError
 from handseg.image import load_image
 from handseg.segmenter import Segmenter
+
+UNSURE = (NO_RECORD, EDITED)  # reasons to make an output again, but not to replace it unasked
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,14 @@ class ImageWork:
         image = load_image(job.source)
         result = self._segmenter(image)
         segmented = Segmented(job.source, image, result, self._segmenter)
-        unknown = {kind for kind, reason in due.items() if reason == NO_RECORD and not self._plan.overwrite}
+        unknown = {kind for kind, reason in due.items() if reason in UNSURE and not self._plan.overwrite}
         files = sorted(due.keys() - {"coco"}, key=lambda kind: kind not in unknown)  # what may be refused comes first
         for kind in files:
-            _write(KINDS[kind], segmented, self._plan.output / job.outputs[kind], may_replace=kind not in unknown)
+            _write(KINDS[kind], segmented, self._plan.output / job.outputs[kind], due[kind] if kind in unknown else "")
         source.check()
         if files:
-            self._plan.record.add({kind: job.outputs[kind] for kind in files}, source, job.name, self.settings)
+            written = {kind: (job.outputs[kind], digest(self._plan.output / job.outputs[kind])) for kind in files}
+            self._plan.record.add(written, source, job.name, self.settings)
         entry = None
         if "coco" in due:
             annotations = formats.coco_annotations(result.mask, 0, 0, use_rle=True)
@@ -78,9 +83,11 @@ class ImageWork:
         if kind == "coco":
             if self._coco is None or not self._coco.has(job.name):
                 return ""
-        elif not os.path.exists(self._plan.output / path):
+            return why_again(self._plan, kind, path, source, self.settings, partial(self._coco.digest, job.name))
+        place = self._plan.output / path
+        if not os.path.exists(place):
             return ""
-        return why_again(self._plan, kind, path, source, self.settings)
+        return why_again(self._plan, kind, path, source, self.settings, partial(digest, place))
 
     def _refresh(self, job: Job, source: Source) -> None:
         """Note where the file is and since when, so that it needn't be read the next time."""
@@ -88,37 +95,42 @@ class ImageWork:
         for kind, path in job.outputs.items():
             made: Made | None = self._plan.record.made.get(path)
             if made is not None and (made.source != source.key or made.status != source.status):
-                stale[kind] = path
+                stale[kind] = path, made.digest
         if stale:
             with suppress(HandsegError):  # in a folder that may only be read it just takes longer
                 self._plan.record.add(stale, source, job.name, self.settings)
 
 
-def why_again(plan: Plan, kind: str, path: str, source: Source, settings: dict[str, Any]) -> str | None:
-    """Why an output that is there is made again, in words; None: it isn't."""
+def why_again(
+    plan: Plan, kind: str, path: str, source: Source, settings: dict[str, Any], digest_now: Callable[[], str]
+) -> str | None:
+    """Why an output that is there is made again, in words; None: it isn't. One of UNSURE: it may be the user's own."""
     difference = plan.record.difference(path, kind, source, settings)
     if difference is None and plan.overwrite:
         return ""
     made = plan.record.made.get(path)
     if difference is None and KINDS[kind].names_place and made is not None and made.source != source.key:
-        return "its image has moved"
+        difference = "its image has moved"
+    if difference is not None and made is not None and made.digest not in ("", digest_now()):
+        return EDITED
     return difference
 
 
-def _write(kind: Kind, segmented: Segmented, path: Path, *, may_replace: bool) -> None:
-    """Write an output; one that is there and may not be replaced must be the same already."""
-    if may_replace or not os.path.exists(path):
+def _write(kind: Kind, segmented: Segmented, path: Path, doubt: str) -> None:
+    """Write an output. doubt: why one that is there may be the user's own; it must be the same already."""
+    if not doubt or not os.path.exists(path):
         kind.save(path, segmented, path)
         return
     with tempfile.TemporaryDirectory(prefix="handseg-") as folder:
         trial = Path(folder) / "trial"
         kind.save(trial, segmented, path)
         if not filecmp.cmp(trial, path, shallow=False):
-            raise unknown_output(path)
+            raise doubtful(path, doubt)
 
 
-def unknown_output(path: Path) -> HandsegError:
+def doubtful(path: Path, doubt: str) -> HandsegError:
+    """What is said of an output that is there and may be the user's own. doubt: one of UNSURE."""
     return HandsegError(
-        f"{path}: is there already, without a record of how it was made, and is not what would be written; add "
-        "--overwrite to replace it, or choose another output folder"
+        f"{path}: {doubt}, and not what would be written now; add --overwrite to replace it, or choose another "
+        "output folder"
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from handseg.batch.outputs import FRAME_FILE
 from handseg.batch.record import RECORD_FILE, Record
 from handseg.errors import MissingExtraError, VideoError
 from handseg.folders import find_files
@@ -21,7 +21,6 @@ VIDEO_SUFFIXES = frozenset(
         *(".ogv", ".mjpeg", ".mjpg"),
     }
 )
-FRAME_FILE = re.compile(r"\d{6,}\.png|frames\.json")  # what a video's folder of masks holds
 
 
 @dataclass(frozen=True)

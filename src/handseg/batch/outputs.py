@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from handseg.result import HandMask
 from handseg.segmenter import Segmenter
 
 COCO_FILE = "annotations.json"
+FRAME_FILE = re.compile(r"\d{6,}\.png|frames\.json")  # what a video's folder of masks holds
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Kind:
             self.write(path, segmented, place)
         elif self.draw is not None:
             save_png(path, self.draw(segmented.image, segmented.result))
+
+
+def frame_files(folder: Path) -> list[Path]:
+    """The files in a folder that are called as those of a video's masks, sorted."""
+    return sorted(path for path in folder.glob("*") if FRAME_FILE.fullmatch(path.name))
 
 
 def image_path(source: Path, place: Path) -> str:

@@ -13,12 +13,14 @@ from threading import Lock
 from typing import Any
 
 from handseg import __version__
+from handseg.batch.outputs import frame_files
 from handseg.errors import HandsegError, ImageError
 from handseg.segmenter import Segmenter
 
 RECORD_FILE = ".handseg.jsonl"
 MOSTLY_OLD = 4  # lines for each that still counts, from which on the file is written anew
 NO_RECORD = "there already, without a record of how it was made"
+EDITED = "changed since handseg wrote it"
 
 
 class Source:
@@ -59,8 +61,8 @@ class Made:
     """How one output was made.
 
     source: of Source.key; name: of the source, below the output folder. status, content: of the source, then.
-    settings: see `settings_of`. whole: False while a video is under way. note: what was wrong with the source, if
-    the output is as whole as it can be.
+    settings: see `settings_of`. digest: of what was written, see `digest`; "" while a video is under way. note: what
+    was wrong with the source, if the output is as whole as it can be.
     """
 
     source: str
@@ -69,7 +71,7 @@ class Made:
     status: tuple[int, int, int]
     content: str
     settings: dict[str, Any]
-    whole: bool = True
+    digest: str
     note: str = ""
 
 
@@ -115,7 +117,7 @@ class Record:
         keys = sorted(k for k in {*settings, *made.settings} if settings.get(k) != made.settings.get(k))
         if keys:
             return ", ".join(f"{key} {settings.get(key)}, was {made.settings.get(key)}" for key in keys)
-        return None if made.whole else "it was left unfinished"
+        return None if made.digest else "it was left unfinished"
 
     def is_of(self, made: Made, source: Source) -> bool:
         """Whether an output was made of what a file holds now."""
@@ -125,27 +127,25 @@ class Record:
 
     def add(
         self,
-        paths: dict[str, str],
+        outputs: dict[str, tuple[str, str]],
         source: Source,
         name: str,
         settings: dict[str, Any],
         *,
-        whole: bool = True,
         note: str = "",
     ) -> None:
-        """Note outputs, given as kind → path, that were made of a file.
+        """Note outputs, given as kind → (path, digest), that were made of a file.
 
         Raises HandsegError when it can't be written.
         """
-        key = _hash_text(json.dumps(settings, sort_keys=True))
+        key = text_digest(json.dumps(settings, sort_keys=True))
         entry = {
             "source": source.key,
             "name": name,
             "status": source.status,
             "content": source.content,
             "settings": key,
-            "outputs": paths,
-            **({} if whole else {"whole": False}),
+            "outputs": outputs,
             **({"note": note} if note else {}),
         }
         with self._lock:
@@ -165,7 +165,7 @@ class Record:
                 self._settings[line["id"]] = dict(line["settings"])
                 return
             size, changed, entered = line["status"]
-            for kind, path in line["outputs"].items():
+            for kind, (path, digest) in line["outputs"].items():
                 self.made[path] = Made(
                     source=line["source"],
                     name=line["name"],
@@ -173,7 +173,7 @@ class Record:
                     status=(size, changed, entered),
                     content=line["content"],
                     settings=self._settings[line["settings"]],
-                    whole=line.get("whole", True),
+                    digest=digest,
                     note=line.get("note", ""),
                 )
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -197,9 +197,9 @@ class Record:
         self._is_mostly_old = False
         lines: list[dict[str, Any]] = [{"id": key, "settings": value} for key, value in self._settings.items()]
         for path, made in self.made.items():
-            fields = {name: value for name, value in vars(made).items() if name != "kind"}
-            key = _hash_text(json.dumps(made.settings, sort_keys=True))
-            lines.append({**fields, "settings": key, "outputs": {made.kind: path}})
+            fields = {name: value for name, value in vars(made).items() if name not in ("kind", "digest")}
+            key = text_digest(json.dumps(made.settings, sort_keys=True))
+            lines.append({**fields, "settings": key, "outputs": {made.kind: (path, made.digest)}})
         text = "".join(f"{json.dumps(line)}\n" for line in lines)
         write_atomically(self._path, lambda file: file.write(text.encode()))
 
@@ -213,6 +213,17 @@ def source_key(path: Path, output: Path) -> str:
         return Path(real).as_posix()
 
 
+def digest(path: Path) -> str:
+    """A hash of what an output holds, a file or a video's folder of masks."""
+    if not path.is_dir():
+        return _hash(path)[:16]
+    return text_digest("".join(f"{file.name} {_hash(file)}\n" for file in frame_files(path)))
+
+
+def text_digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
 def settings_of(segmenter: Segmenter) -> dict[str, Any]:
     """All that masks depend on beside the image, as plain values: model, engine, and the segmenter's own settings."""
     # Every plain public attribute is a setting, so that a new one can't be forgotten here.
@@ -222,7 +233,7 @@ def settings_of(segmenter: Segmenter) -> dict[str, Any]:
         if not name.startswith("_") and isinstance(value, str | int | float | bool)
     }
     model = Path(segmenter.engine.model)
-    weights = _hash(model)[:12] if model.is_file() else _hash_text(segmenter.card.to_json())
+    weights = digest(model) if model.is_file() else text_digest(segmenter.card.to_json())
     return {
         "handseg": __version__,
         "model": segmenter.card.name,
@@ -256,7 +267,3 @@ def _hash(path: Path) -> str:
     except OSError as error:
         raise ImageError(f"{path}: can't be read ({error.strerror}); check the file's rights") from error
     return digest.hexdigest()
-
-
-def _hash_text(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()

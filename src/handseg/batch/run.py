@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from handseg.batch.coco import CocoFile
+from handseg.batch.coco import CocoFile, segmentations_digest
 from handseg.batch.image_job import Done, ImageWork
 from handseg.batch.outputs import COCO_FILE
 from handseg.batch.plan import Job, Plan
@@ -94,7 +94,7 @@ class Collection:
         self._record = plan.record
         self._settings = work.settings
         self._coco = coco
-        self._waiting: dict[str, tuple[str, Source]] = {}
+        self._waiting: dict[str, tuple[tuple[str, str], Source]] = {}
         self._next = time.monotonic() + SAVE_EVERY
 
     def take(self, job: Job, future: Future[Done]) -> Done:
@@ -103,7 +103,8 @@ class Collection:
         entry = done.coco
         if self._coco is not None and entry is not None:
             self._coco.add(job.name, entry.size, entry.annotations, may_replace=entry.may_replace)
-            self._waiting[job.name] = job.outputs["coco"], entry.source
+            digest = segmentations_digest([annotation["segmentation"] for annotation in entry.annotations])
+            self._waiting[job.name] = (job.outputs["coco"], digest), entry.source
             if time.monotonic() > self._next:
                 self.save()
         return done
@@ -113,8 +114,8 @@ class Collection:
         if self._coco is not None:
             start = time.monotonic()
             for name in self._coco.save():
-                path, source = self._waiting.pop(name)
-                self._record.add({"coco": path}, source, name, self._settings)
+                output, source = self._waiting.pop(name)
+                self._record.add({"coco": output}, source, name, self._settings)
             # A file of many images takes long to write: at most a twentieth of the time goes into that.
             self._next = time.monotonic() + max(SAVE_EVERY, 20 * (time.monotonic() - start))
         return Done(is_kept=True)

@@ -14,8 +14,7 @@ from typing import IO, Protocol
 
 import numpy as np
 
-from handseg.batch.inputs import FRAME_FILE
-from handseg.batch.outputs import KINDS, VIDEO_KINDS
+from handseg.batch.outputs import KINDS, VIDEO_KINDS, frame_files
 from handseg.errors import DamagedVideoError, VideoError
 from handseg.image import save_png, write_atomically
 from handseg.parallel import ahead, in_order
@@ -140,11 +139,6 @@ class Lines:
             self._file.close()
             if error is None:
                 os.replace(self.partial, self.path)
-
-
-def frame_files(folder: Path) -> list[Path]:
-    """The files in a folder that are called as those of a sequence of masks."""
-    return [path for path in folder.glob("*") if FRAME_FILE.fullmatch(path.name)]
 
 
 def is_whole(kind: str, path: Path) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handseg.batch.image_job import Done, unknown_output, why_again
+from handseg.batch.image_job import UNSURE, Done, doubtful, why_again
 from handseg.batch.lock import held
+from handseg.batch.outputs import frame_files
 from handseg.batch.plan import Job, Plan
-from handseg.batch.record import NO_RECORD, Source, settings_of
+from handseg.batch.record import Source, digest, settings_of
 from handseg.errors import DamagedVideoError
 from handseg.segmenter import Segmenter
 
@@ -39,8 +41,9 @@ class VideoWork:
         due = {kind: reason for kind in job.outputs if (reason := self._why(kind, job, source)) is not None}
         if not due:
             return Done(is_kept=True, reason=self._note(job))
-        if unknown := [kind for kind, reason in due.items() if reason == NO_RECORD and not self._plan.overwrite]:
-            raise unknown_output(self._plan.output / job.outputs[unknown[0]])
+        for kind, reason in due.items():
+            if reason in UNSURE and not self._plan.overwrite:
+                raise doubtful(self._plan.output / job.outputs[kind], reason)
         with held(self._plan.output / job.name, wait=False):
             self._segment(job, source, list(due))
         return Done(is_kept=False, reason="; ".join(dict.fromkeys(filter(None, due.values()))))
@@ -50,6 +53,7 @@ class VideoWork:
 
         record = self._plan.record
         outputs = {kind: job.outputs[kind] for kind in kinds}
+        begun = {kind: (path, "") for kind, path in outputs.items()}
         goes_on = "mask" in outputs and self._goes_on(outputs["mask"], source)
         try:
             segment_video(
@@ -59,23 +63,27 @@ class VideoWork:
                 smooth=self._smooth,
                 goes_on=goes_on,
                 # Noted as it begins, so that what is left of it when it is interrupted is known for what it is.
-                begun=lambda: record.add(outputs, source, job.name, self.settings, whole=False),
+                begun=lambda: record.add(begun, source, job.name, self.settings),
                 progress=lambda frames, count: self._progress(job.source, frames, count),
             )
         except DamagedVideoError as error:  # the outputs are as whole as they can be
-            record.add(outputs, source, job.name, self.settings, note=str(error))
+            self._note_written(outputs, source, job.name, str(error))
             raise
         source.check()
-        record.add(outputs, source, job.name, self.settings)
+        self._note_written(outputs, source, job.name, "")
+
+    def _note_written(self, outputs: dict[str, str], source: Source, name: str, note: str) -> None:
+        written = {kind: (path, digest(self._plan.output / path)) for kind, path in outputs.items()}
+        self._plan.record.add(written, source, name, self.settings, note=note)
 
     def _why(self, kind: str, job: Job, source: Source) -> str | None:
         """Why an output is to be written, in words, "" where none of it is there; None: it is there as it should be."""
-        from handseg.batch.video import frame_files, is_whole
+        from handseg.batch.video import is_whole
 
         path = self._plan.output / job.outputs[kind]
         if not (frame_files(path) if kind == "mask" else os.path.exists(path)):
             return ""
-        reason = why_again(self._plan, kind, job.outputs[kind], source, self.settings)
+        reason = why_again(self._plan, kind, job.outputs[kind], source, self.settings, partial(digest, path))
         return "it isn't whole" if reason is None and not is_whole(kind, path) else reason
 
     def _goes_on(self, path: str, source: Source) -> bool:
