@@ -242,3 +242,12 @@ def test_a_foreign_annotations_file_is_not_overwritten(tmp_path: Path) -> None:
     result = handseg("predict", EXAMPLE, "-o", tmp_path, "--save", "coco")
     assert_one_error(result, "annotations.json", "not a COCO file", "--overwrite")
     assert (tmp_path / "annotations.json").read_text() == "[1, 2]"
+
+
+def test_save_may_be_given_several_times(tmp_path: Path) -> None:
+    result = handseg("predict", EXAMPLE, "-o", tmp_path, "-m", "nano", "--save", "mask", "--save", "overlay,json")
+    assert result.returncode == 0, result.stderr
+    assert written(tmp_path) == ["hand.json", "hand.png", "hand_overlay.png"]
+    again = handseg("predict", EXAMPLE, tmp_path / "no\nfile.jpg", "-o", tmp_path, "-m", "nano", "--threshold", "0.3")
+    assert_one_error(again, "no file.jpg: no such file")
+    assert "note: 1 done again: threshold 0.3, was 0.6\n1 done, 1 failed: " in again.stderr

@@ -127,6 +127,7 @@ class Account:
     def __init__(self, jobs: int) -> None:
         self.counts: Counter[str] = Counter()
         self._jobs = jobs
+        self._taken = 0
         self._reasons: Counter[str] = Counter()
         self._start = time.monotonic()
         self.bar = click.progressbar(
@@ -143,6 +144,7 @@ class Account:
         self.counts["failed"] += 1
 
     def take(self, outcome: Outcome) -> None:
+        self._taken += 1
         if outcome.state == "failed":
             self.fail(outcome.message)
         else:
@@ -156,11 +158,12 @@ class Account:
     def close(self, output: Path, *, is_interrupted: bool = False) -> None:
         for reason, count in self._reasons.items():
             click.echo(f"note: {count} done again: {reason}", err=True)
+        rest = self._jobs - self._taken
         summary = [
-            f"{self.counts['done']} done",
+            f"{'interrupted: ' * is_interrupted}{self.counts['done']} done",
             f"{self.counts['kept']} there already" * bool(self.counts["kept"]),
             f"{self.counts['failed']} failed" * bool(self.counts["failed"]),
-            "the rest not begun or not finished: interrupted" * is_interrupted,
+            f"{rest} not done" * is_interrupted,
         ]
         click.echo(f"{', '.join(filter(None, summary))}: {output}", err=True)
 
