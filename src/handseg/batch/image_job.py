@@ -36,10 +36,12 @@ class CocoEntry:
 
 @dataclass(frozen=True)
 class Done:
-    """reason: why it was done again, "" for the first time. is_kept: all was there. coco: its entry, if asked for."""
+    """is_kept: all was there. reason: why it was done again, "" for the first time. notes: what else is to be said.
+    coco: its entry, if asked for."""
 
     is_kept: bool
     reason: str = ""
+    notes: tuple[str, ...] = ()
     coco: CocoEntry | None = None
 
 

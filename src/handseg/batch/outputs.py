@@ -36,7 +36,7 @@ class Kind:
     """One kind of output.
 
     image, video: what follows the name of an image or a video in its output's; None: of those there is no such output,
-    or one file for all. A video's masks are a folder.
+    or one file for all. frames: of a video it is a folder of PNG files, one a frame.
     draw: image RGB uint8 H×W×3 and result → uint8 H×W, H×W×3 or H×W×4; a PNG of an image, a film of a video.
     write: of an image: path to write to, what was found, and the path where the output will lie at last.
     sound: a film of it takes the video's sound along.
@@ -47,6 +47,7 @@ class Kind:
     video: str | None = None
     draw: Callable[[np.ndarray, HandMask], np.ndarray] | None = None
     write: Callable[[Path, Segmented, Path], None] | None = None
+    frames: bool = False
     sound: bool = False
     names_place: bool = False
 
@@ -98,7 +99,7 @@ def _write_text(path: Path, text: str) -> None:
 
 # An earlier kind keeps its name where a later one would have the same: masks are first.
 KINDS: dict[str, Kind] = {
-    "mask": Kind(".png", "", draw=lambda _, result: result.mask),
+    "mask": Kind(".png", "", draw=lambda _, result: result.mask, frames=True),
     "overlay": Kind(
         "_overlay.png", "_overlay.mp4", draw=lambda image, result: draw.overlay(image, result.mask), sound=True
     ),
@@ -116,5 +117,5 @@ KINDS: dict[str, Kind] = {
     "labelme": Kind("_labelme.json", write=_labelme, names_place=True),
     "coco": Kind(None),  # COCO_FILE, one for all images
 }
-IMAGE_KINDS = tuple(KINDS)
+IMAGE_KINDS = tuple(name for name, kind in KINDS.items() if kind.image is not None or name == "coco")
 VIDEO_KINDS = tuple(name for name, kind in KINDS.items() if kind.video is not None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from handseg.batch.inputs import Input, find_inputs
-from handseg.batch.outputs import COCO_FILE, KINDS, VIDEO_KINDS
+from handseg.batch.outputs import COCO_FILE, IMAGE_KINDS, KINDS, VIDEO_KINDS
 from handseg.batch.record import RECORD_FILE, Made, Record, Source, source_key
 from handseg.errors import HandsegError
 
@@ -100,14 +100,14 @@ class Names:
 
     def path(self, item: Input, kind: str) -> str:
         """Where an output goes, below the output folder. Raises HandsegError where it can't be written."""
+        of, known = ("a video", VIDEO_KINDS) if item.is_video else ("an image", IMAGE_KINDS)
         if kind == "coco" and not item.is_video:
             path: str | HandsegError = f"{COCO_FILE}#{item.name}"
             blocked = self._held_by_another(str(path), item)
             if blocked is not None:
                 raise self._is_of(blocked, f"the entry of {item.name} in {COCO_FILE}", item)
         else:
-            missing = HandsegError(f"no {kind} of a video; choose from {', '.join(VIDEO_KINDS)}")
-            path = self._paths.get((item, kind), missing)
+            path = self._paths.get((item, kind), HandsegError(f"no {kind} of {of}; choose from {', '.join(known)}"))
         if isinstance(path, HandsegError):
             raise path
         return path

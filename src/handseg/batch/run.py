@@ -33,13 +33,14 @@ State = Literal["done", "kept", "failed"]
 class Outcome:
     """What became of one file. state: "kept": all was there as it would be made now.
 
-    message: of "failed" what is wrong, with the file's name; of "done" why it was done again; of "kept" what was
-    wrong with the file when it was done; else "".
+    message: of "failed" what is wrong, with the file's name; of "done" why it was done again, if it was; else "".
+    notes: a line each of what else is to be said, as what was wrong with a video when it was done.
     """
 
     source: Path
     state: State
     message: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def _unwatched(_path: Path, frames: Iterable[VideoFrame], _count: int | None) -> Iterable[VideoFrame]:
@@ -132,4 +133,4 @@ def _outcome(source: Path, work: Callable[[], Done]) -> Outcome:
         said = " ".join(str(error).split())
         message = f"{source}: an error that handseg doesn't know ({type(error).__name__}: {said}); please report it"
         return Outcome(source, "failed", message)
-    return Outcome(source, "kept" if done.is_kept else "done", done.reason)
+    return Outcome(source, "kept" if done.is_kept else "done", done.reason, done.notes)

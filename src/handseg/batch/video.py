@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from fractions import Fraction
@@ -30,6 +30,9 @@ AHEAD = 3  # frames decoded before they are needed
 WARM_UP = 20  # frames that a resumed sequence is smoothed over before its first new mask
 
 
+Draw = Callable[[np.ndarray, HandMask], np.ndarray]
+
+
 class Output(Protocol):
     """One thing that is written of a video; a context manager that keeps what it has when it is left early."""
 
@@ -42,14 +45,15 @@ class Output(Protocol):
     ) -> None: ...
 
 
-class MaskSequence:
-    """`000000.png` … in a folder, exact masks; and, once all are there, `frames.json` with the time of each.
+class FrameSequence:
+    """`000000.png` … in a folder; and, once all are there, `frames.json` with the time of each.
 
     goes_on: those that are there stay; else they are removed, and whatever else lies there isn't touched.
     """
 
-    def __init__(self, folder: Path, *, goes_on: bool) -> None:
+    def __init__(self, folder: Path, picture: Draw, *, goes_on: bool) -> None:
         self.folder = folder
+        self._picture = picture
         self.done = 0
         if not goes_on:
             try:
@@ -57,7 +61,7 @@ class MaskSequence:
                     path.unlink()
             except OSError as error:
                 raise VideoError(
-                    f"{folder}: its masks can't be replaced ({error.strerror}); check the folder's rights"
+                    f"{folder}: its frames can't be replaced ({error.strerror}); check the folder's rights"
                 ) from error
         while (folder / f"{self.done:06d}.png").exists():
             self.done += 1
@@ -69,9 +73,9 @@ class MaskSequence:
     def write(self, frame: VideoFrame, result: HandMask) -> None:
         self._times.append(frame.time)
         if frame.index >= self.done:
-            save_png(self.folder / f"{frame.index:06d}.png", result.mask)
+            save_png(self.folder / f"{frame.index:06d}.png", self._picture(frame.image, result))
 
-    def __enter__(self) -> MaskSequence:
+    def __enter__(self) -> FrameSequence:
         return self
 
     def __exit__(
@@ -89,7 +93,7 @@ class Picture:
         self,
         path: Path,
         rate: Fraction,
-        picture: Callable[[np.ndarray, HandMask], np.ndarray],
+        picture: Draw,
         kind: Kind = "video",
         sound: Path | None = None,
     ) -> None:
@@ -143,7 +147,7 @@ class Lines:
 
 def is_whole(kind: str, path: Path) -> bool:
     """Whether an output of a video is there, with all its frames."""
-    if kind != "mask":
+    if not KINDS[kind].frames:
         return os.path.exists(path)
     try:
         count = json.loads((path / INDEX).read_text("utf-8"))["frames"]
@@ -158,32 +162,28 @@ def segment_video(
     targets: dict[str, Path],
     *,
     smooth: bool = True,
-    goes_on: bool = False,
+    goes_on: Collection[str] = (),
     begun: Callable[[], None] = lambda: None,
     progress: Callable[[Iterable[VideoFrame], int | None], Iterable[VideoFrame]] = lambda frames, _: frames,
 ) -> int:
     """Write what is asked for of a video; returns the number of its frames.
 
     targets: kind of output (see outputs.VIDEO_KINDS) → path. progress: wraps the frames, whose number may be known.
-    goes_on: masks that an earlier, interrupted call has written are kept, and their frames aren't segmented again if
-    masks are all that is asked for. begun: called when the video is open and older masks are gone. Outputs other than
-    masks have `.partial` in their names until they are whole.
+    goes_on: kinds of which the frames that an earlier, interrupted call has written are kept; they aren't segmented
+    again if that is all that is asked for. begun: called when the video is open and older frames are gone. Films and
+    lines have `.partial` in their names until they are whole.
     Raises VideoError when the video can't be opened, and DamagedVideoError after writing what could be decoded.
     """
     with VideoReader(source) as reader:
         if any(path.resolve() == source.resolve() for path in targets.values()):
             raise VideoError(f"{source}: its own output would replace it; choose another output folder")
         outputs: dict[str, Output] = {}
-        sequence = MaskSequence(targets["mask"], goes_on=goes_on) if "mask" in targets else None
         for kind, path in targets.items():
-            if kind == "mask" and sequence is not None:
-                outputs[kind] = sequence
-            elif kind == "json":
-                outputs[kind] = Lines(path)
-            else:
-                outputs[kind] = _picture(kind, path, reader.rate, source)
+            outputs[kind] = _output(kind, path, reader.rate, source, goes_on=kind in goes_on)
         begun()
-        first = sequence.done if sequence is not None and len(outputs) == 1 else 0
+        only = next(iter(outputs.values())) if len(outputs) == 1 else None
+        sequence = only if isinstance(only, FrameSequence) else None
+        first = sequence.done if sequence is not None else 0
         smoother = Smoother() if smooth else None
         damage: DamagedVideoError | None = None
         count = 0
@@ -220,10 +220,13 @@ def segment_video(
     return count
 
 
-def _picture(kind: str, path: Path, rate: Fraction, source: Path) -> Picture:
+def _output(kind: str, path: Path, rate: Fraction, source: Path, *, goes_on: bool) -> Output:
+    if kind == "json":
+        return Lines(path)
     drawn = KINDS[kind].draw
     if drawn is None:
         raise VideoError(f"{source}: no {kind} of a video; choose from {', '.join(VIDEO_KINDS)}")
-    return Picture(
-        path, rate, drawn, "alpha" if path.suffix == ".webm" else "video", sound=source if KINDS[kind].sound else None
-    )
+    if KINDS[kind].frames:
+        return FrameSequence(path, drawn, goes_on=goes_on)
+    sound = source if KINDS[kind].sound else None
+    return Picture(path, rate, drawn, "alpha" if path.suffix == ".webm" else "video", sound=sound)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from handseg.batch.image_job import UNSURE, Done, doubtful, why_again
 from handseg.batch.lock import held
-from handseg.batch.outputs import frame_files
+from handseg.batch.outputs import KINDS, frame_files
 from handseg.batch.plan import Job, Plan
 from handseg.batch.record import Source, digest, settings_of
 from handseg.errors import DamagedVideoError
@@ -40,7 +40,7 @@ class VideoWork:
         source = Source(job.source, self._plan.output)
         due = {kind: reason for kind in job.outputs if (reason := self._why(kind, job, source)) is not None}
         if not due:
-            return Done(is_kept=True, reason=self._note(job))
+            return Done(is_kept=True, notes=self._notes(job))
         for kind, reason in due.items():
             if reason in UNSURE and not self._plan.overwrite:
                 raise doubtful(self._plan.output / job.outputs[kind], reason)
@@ -54,7 +54,7 @@ class VideoWork:
         record = self._plan.record
         outputs = {kind: job.outputs[kind] for kind in kinds}
         begun = {kind: (path, "") for kind, path in outputs.items()}
-        goes_on = "mask" in outputs and self._goes_on(outputs["mask"], source)
+        goes_on = {kind for kind, path in outputs.items() if self._goes_on(path, source)}
         try:
             segment_video(
                 self._segmenter,
@@ -81,13 +81,13 @@ class VideoWork:
         from handseg.batch.video import is_whole
 
         path = self._plan.output / job.outputs[kind]
-        if not (frame_files(path) if kind == "mask" else os.path.exists(path)):
+        if not (frame_files(path) if KINDS[kind].frames else os.path.exists(path)):
             return ""
         reason = why_again(self._plan, kind, job.outputs[kind], source, self.settings, partial(digest, path))
         return "it isn't whole" if reason is None and not is_whole(kind, path) else reason
 
     def _goes_on(self, path: str, source: Source) -> bool:
-        """Whether the masks that are there were begun with this video and these settings."""
+        """Whether what there is of an output was begun with this video and these settings."""
         made = self._plan.record.made.get(path)
         return (
             not self._plan.overwrite
@@ -96,7 +96,7 @@ class VideoWork:
             and made.settings == self.settings
         )
 
-    def _note(self, job: Job) -> str:
+    def _notes(self, job: Job) -> tuple[str, ...]:
         """What was wrong with the video when it was done."""
         notes = [made.note for path in job.outputs.values() if (made := self._plan.record.made.get(path)) is not None]
-        return next(filter(None, notes), "")
+        return tuple(dict.fromkeys(filter(None, notes)))

@@ -149,10 +149,10 @@ class Account:
             self.fail(outcome.message)
         else:
             self.counts[outcome.state] += 1
-            if outcome.state == "done" and outcome.message:
+            if outcome.message:
                 self._reasons[outcome.message] += 1
-            elif outcome.message:
-                click.echo(f"note: {outcome.message}", err=True)
+        for note in outcome.notes:
+            click.echo(f"note: {note}", err=True)
         self.bar.update(1, f"{(self.bar.pos + 1) / max(1e-9, time.monotonic() - self._start):.1f} files/s")
 
     def close(self, output: Path, *, is_interrupted: bool = False) -> None:
