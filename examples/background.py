@@ -28,7 +28,11 @@ def main(clip: Path, output: Path, background: Path | None) -> None:
     with handseg.live(clip) as stream, VideoWriter(output, stream.source.rate, sound=clip) as writer:
         for item in stream:
             # The matte has soft edges: fingers and background mix there as they do in a photograph.
-            writer.write(replace_background(item.frame.image, item.result.matte, ground), item.frame.time)
+            writer.write(
+                replace_background(item.frame.image, item.result.matte, ground),
+                item.frame.time,
+                item.frame.pixel_aspect,
+            )
 
 
 if __name__ == "__main__":

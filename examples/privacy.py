@@ -27,7 +27,7 @@ def main(clip: Path, output: Path, threshold: float, strength: float) -> None:
         for item in stream:
             image = item.frame.image
             hidden = blur_hands(image, item.result.mask, strength * max(image.shape))
-            writer.write(np.ascontiguousarray(hidden), item.frame.time)
+            writer.write(np.ascontiguousarray(hidden), item.frame.time, item.frame.pixel_aspect)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def test_each_is_done_as_far_as_it_can_be(tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     make_all(folder)
-    result = handseg("predict", *sorted(folder.iterdir()), "-o", out)
+    result = handseg("predict", *sorted(folder.iterdir()), "-o", out, "-m", "nano")
     assert result.returncode == 1
     said = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     for name, (what, _, frames) in ODD.items():

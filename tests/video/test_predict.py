@@ -8,14 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from handseg.image import load_image, load_mask, save_png
-from tests.cli.test_predict import EXAMPLE, handseg, written
-from tests.video.conftest import beep, make_clip, square
+from tests.cli.test_predict import EXAMPLE, assert_one_error, handseg, written
+from tests.video.conftest import beep, case, make_clip, square
 
 pytest.importorskip("cv2", reason="OpenCV isn't installed: handseg[video]")
 
@@ -33,12 +35,15 @@ def hand_clip(path: Path, frames: int = 12, audio: str | None = None) -> Path:
 def test_every_kind_of_output(tmp_path: Path) -> None:
     clip = hand_clip(tmp_path / "clip.mp4", audio="aac")
     out = tmp_path / "out"
-    result = handseg("predict", clip, "-o", out, "--save", "mask,overlay,cutout,matte,heatmap,blur,json")
+    kinds = "mask,overlay,cutout,cutout-prores,cutout-png,matte,heatmap,blur,json"
+    result = handseg("predict", clip, "-o", out, "--save", kinds)
     assert result.returncode == 0, result.stderr
     assert written(out) == [
         "clip",
         "clip.jsonl",
         "clip_blur.mp4",
+        "clip_cutout",
+        "clip_cutout.mov",
         "clip_cutout.webm",
         "clip_heatmap.mp4",
         "clip_matte.mp4",
@@ -50,20 +55,28 @@ def test_every_kind_of_output(tmp_path: Path) -> None:
     index = json.loads((out / "clip" / "frames.json").read_text())
     assert index["frames"] == 12
     assert index["seconds"][3] == pytest.approx(0.12)
-    for name in ("clip_overlay.mp4", "clip_matte.mp4", "clip_cutout.webm", "clip_heatmap.mp4", "clip_blur.mp4"):
-        with VideoReader(out / name) as reader:
+    for path in [*out.glob("*.mp4"), out / "clip_cutout.webm", out / "clip_cutout.mov"]:
+        with VideoReader(path) as reader:
             assert len(list(reader)) == 12
+    cutouts = sorted((out / "clip_cutout").glob("*.png"))
+    assert len(cutouts) == 12
+    with Image.open(cutouts[6]) as cutout:
+        assert cutout.mode == "RGBA"
+        assert np.array_equal(np.array(cutout)[..., 3], load_mask(masks[6]))
     assert beep(out / "clip_overlay.mp4")[0] == pytest.approx(beep(clip)[0], abs=1 / 25)
     lines = [json.loads(line) for line in (out / "clip.jsonl").read_text().splitlines()]
     assert [line["frame"] for line in lines] == list(range(12))
+    assert {(line["width"], line["height"]) for line in lines} == {(480, 320)}
     area = lines[6]["hands"][0]["area"]
     assert area == pytest.approx(int((load_mask(masks[6]) > 0).sum()), rel=0.05)
     # The hand moves to the right, and so does its mask.
     x = [line["hands"][0]["centroid"][0] for line in lines]
     assert x[11] - x[0] == pytest.approx(44, abs=6)
     assert [line["hands"][0]["track"] for line in lines] == [1] * 12
-    again = handseg("predict", clip, "-o", out, "--save", "mask,overlay,cutout,matte,heatmap,blur,json")
+    again = handseg("predict", clip, "-o", out, "--save", kinds)
     assert "1 there already" in again.stderr
+    result = handseg("predict", EXAMPLE, "-o", out, "-m", "nano", "--save", "cutout-prores")
+    assert_one_error(result, "no cutout-prores of an image")
 
 
 def test_a_folder_of_images_and_videos_and_a_broken_one(tmp_path: Path) -> None:
@@ -232,3 +245,41 @@ def test_an_error_that_no_one_foresaw_ends_one_video_only(
     outcomes = states(nano, tmp_path / "in", output=tmp_path / "out")
     assert [state for state, _ in outcomes] == ["done", "failed"]
     assert "a.mp4: an error that handseg doesn't know (AttributeError: 'NoneType'" in outcomes[1][1]
+
+
+def test_files_that_are_odd_or_cut_beside_one_that_is_whole(tmp_path: Path) -> None:
+    cut, silent, sizes = (
+        case(name) / file
+        for name, file in (
+            ("video_cut_fragment", "truncfrag.mp4"),
+            ("video_undecodable_sound", "apac.mp4"),
+            ("resize_midway", "resize.ts"),
+        )
+    )
+    wide = Fraction(16, 11)
+    clip = make_clip(
+        tmp_path / "clip.mp4", 3, setup=lambda stream: setattr(stream.codec_context, "sample_aspect_ratio", wide)
+    )
+    out = tmp_path / "out"
+    result = handseg(
+        "predict", cut, silent, sizes, clip, "-o", out, "-m", "nano", "--no-smooth", "--save", "overlay,json"
+    )
+    assert result.returncode == 1
+    assert "3 done, 1 failed" in result.stderr
+    assert result.stderr.count("error: ") == 1
+    assert "truncfrag.mp4: damaged" in result.stderr
+    assert result.stderr.count("note: ") == 2
+    assert "apac.mp4: its sound is left out" in result.stderr
+    assert "resize_overlay.mp4: letterboxed" in result.stderr
+    for name, frames in (("truncfrag", 27), ("apac", 25), ("resize", 24), ("clip", 3)):
+        with VideoReader(out / f"{name}_overlay.mp4") as reader:
+            assert reader.pixel_aspect == (wide if name == "clip" else 1)
+            assert len(list(reader)) == frames
+        assert len((out / f"{name}.jsonl").read_text().splitlines()) == frames
+    lines = [json.loads(line) for line in (out / "resize.jsonl").read_text().splitlines()]
+    assert [(line["width"], line["height"]) for line in lines] == [(320, 240)] * 12 + [(480, 320)] * 12
+    for line in lines:
+        for hand in line["hands"]:
+            x, y, width, height = hand["box"]
+            assert x + width <= line["width"]
+            assert y + height <= line["height"]

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from handseg.errors import VideoError
-from tests.video.conftest import make_clip, square
+from handseg.errors import DamagedVideoError, VideoError
+from tests.video.conftest import av, case, make_clip, square
 
+from av.stream import Disposition  # isort: skip
 from handseg.video import VideoReader  # isort: skip
 
 
@@ -109,3 +112,123 @@ def test_a_truncated_video_gives_what_it_has_and_says_where_it_ends(tmp_path: Pa
             frames.append(frame.index)
     assert 20 < len(frames) < 99
     assert frames == list(range(len(frames)))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("fragmented.mp4", {"options": {"movflags": "frag_keyframe+empty_moov"}}),
+        ("with_sound.mkv", {"audio": "aac"}),
+        ("flash.flv", {"audio": "aac"}),
+        ("old.avi", {"codec": "mjpeg", "pixels": "yuvj420p"}),
+    ],
+)
+def test_whatever_is_cut_short_keeps_all_that_can_be_decoded(tmp_path: Path, name: str, options: dict) -> None:
+    path = make_clip(tmp_path / name, 100, **options)
+    data = path.read_bytes()
+    assert len(read(path)) == 100
+    path.write_bytes(data[: int(len(data) * 0.63)])
+    frames = []
+    with VideoReader(path) as reader, pytest.raises(DamagedVideoError, match=rf"{name}: damaged \("):
+        frames.extend(reader)
+    assert [f.index for f in frames] == list(range(len(frames)))
+    for frame in frames[:-1]:  # the last may be half a picture
+        assert np.abs(frame.image.astype(int) - square(round(frame.time * 25))).mean() < 8
+    assert len(frames) > 40
+
+
+@pytest.mark.parametrize(("name", "count"), [("fragcut.mp4", 117), ("truncfrag.mp4", 27)])
+def test_a_fragment_cut_in_the_middle(name: str, count: int) -> None:
+    frames = []
+    path = case("video_cut_fragment") / name
+    with VideoReader(path) as reader, pytest.raises(DamagedVideoError, match=f"damaged .* {count} frames up to"):
+        frames.extend(reader)
+    assert len(frames) == count
+
+
+def test_transport_streams_joined_are_not_damaged() -> None:
+    with VideoReader(case("resize_midway") / "resize.ts") as reader:
+        sizes = [f.image.shape[:2] for f in reader]
+    assert sizes == [(240, 320)] * 12 + [(320, 480)] * 12
+
+
+def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
+    sound = io.BytesIO()
+    with av.open(sound, "w", format="mp3") as container:
+        stream = container.add_stream("mp3", rate=44100)
+        block = av.AudioFrame.from_ndarray(np.zeros((1, 2 * 44100), np.int16), "s16", "stereo")
+        block.sample_rate, block.pts = 44100, 0
+        container.mux([*stream.encode(block), *stream.encode()])
+    picture = io.BytesIO()
+    Image.fromarray(square(0)).save(picture, "JPEG")
+    body = b"\0image/jpeg\0\3\0" + picture.getvalue()
+    frame = b"APIC" + len(body).to_bytes(4, "big") + b"\0\0" + body
+    size = bytes(len(frame) >> shift & 127 for shift in (21, 14, 7, 0))
+    (tmp_path / "song.mp3").write_bytes(b"ID3\3\0\0" + size + frame + sound.getvalue())
+    with pytest.raises(VideoError, match=r"song\.mp3: no video in it, only a cover picture"):
+        VideoReader(tmp_path / "song.mp3")
+
+
+def test_of_two_videos_the_main_one_is_read_and_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        streams = []
+        for height, width in ((48, 64), (96, 128)):
+            stream = container.add_stream("libx264", rate=25)
+            stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+            streams.append(stream)
+        streams[1].disposition = Disposition.default
+        for i in range(5):
+            for stream in streams:
+                picture = av.VideoFrame.from_ndarray(square(i, stream.height, stream.width), "rgb24")
+                container.mux(stream.encode(picture.reformat(format="yuv420p")))
+        for stream in streams:
+            container.mux(stream.encode())
+    with VideoReader(path) as reader:
+        assert (reader.height, reader.width) == (96, 128)
+        assert reader.notes == [f"{path}: has 2 videos; number 2 is read"]
+        assert len(list(reader)) == 5
+
+
+def test_raw_motion_jpeg_with_exif(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter with the clock
+    path = tmp_path / "a.mjpeg"
+    with path.open("wb") as file:
+        for i in range(5):
+            Image.fromarray(square(i)).save(file, "JPEG", quality=95, exif=exif)
+    frames = read(path)
+    assert len(frames) == 5
+    assert np.abs(frames[4].image.astype(int) - np.rot90(square(4), -1)).mean() < 8
+
+
+def test_interlaced_frames_have_no_comb(tmp_path: Path) -> None:
+    """A bar that moves by its half from field to field."""
+
+    def field(number: int) -> np.ndarray:
+        image = np.full((96, 128, 3), 40, np.uint8)
+        image[20:80, 8 * number + 8 : 8 * number + 24] = 240
+        return image
+
+    def woven(index: int) -> np.ndarray:
+        image = field(2 * index)
+        image[1::2] = field(2 * index + 1)[1::2]
+        return image
+
+    def setup(stream) -> None:
+        stream.codec_context.flags |= 1 << 18 | 1 << 29  # interlaced blocks and motion
+        stream.codec_context.colorspace = 1
+        stream.options = {"qscale": "2"}
+
+    path = make_clip(
+        tmp_path / "a.ts", 6, codec="mpeg2video", setup=setup, picture=woven, colours={"dst_colorspace": 1}
+    )
+    with av.open(str(path)) as container:
+        assert all(f.interlaced_frame for f in container.decode(video=0))
+    frames = read(path)
+    assert [f.time for f in frames] == pytest.approx([i / 25 for i in range(6)], abs=1e-3)
+    for frame in frames[1:5]:
+        image = frame.image.astype(int)
+        assert np.abs(np.diff(image[30:70], axis=0)).mean() < 2
+        moments = [field(2 * frame.index + i) for i in range(2)]
+        assert min(np.abs(image - moment)[30:70].mean() for moment in moments) < 2

@@ -101,3 +101,57 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     writer = VideoWriter(Path("/proc/none/a.mp4"), RATE)
     with pytest.raises(VideoError, match=r"a\.mp4: can't be written"):
         writer.write(square(0), 0)
+
+
+def test_a_frame_of_another_size_is_letterboxed_and_said(tmp_path: Path) -> None:
+    white = np.full((60, 240, 3), 255, np.uint8)
+    with VideoWriter(tmp_path / "a.mp4", RATE) as writer:
+        for i in range(4):
+            writer.write(square(i) if i < 2 else white, i / 25)
+    assert writer.notes == [f"{tmp_path / 'a.mp4'}: letterboxed from 0.08 s on, where the picture has another shape"]
+    with VideoReader(tmp_path / "a.mp4") as reader:
+        image = list(reader)[3].image.astype(int)
+    assert image.shape == (96, 128, 3)
+    assert image[34:62].mean() > 245  # 128×32 in the middle
+    assert image[:30].mean() < 5
+    assert image[66:].mean() < 5
+
+
+def test_a_frame_of_another_pixel_aspect_is_letterboxed(tmp_path: Path) -> None:
+    white = np.full((96, 128, 3), 255, np.uint8)
+    with VideoWriter(tmp_path / "a.mp4", RATE) as writer:
+        writer.write(square(0), 0, Fraction(2))
+        writer.write(white, 0.04, Fraction(1))
+    with VideoReader(tmp_path / "a.mp4") as reader:
+        assert reader.pixel_aspect == 2
+        image = list(reader)[1].image.astype(int)
+    assert image[:, 36:92].mean() > 245  # half as wide as it was
+    assert image[:, :28].mean() < 5
+
+
+@pytest.mark.parametrize(("aspect", "size"), [(Fraction(16, 11), (96, 186)), (Fraction(1, 2), (192, 128))])
+def test_pixels_keep_their_shape_or_the_picture_its(tmp_path: Path, aspect: Fraction, size: tuple[int, int]) -> None:
+    """WebM can't say what shape its pixels have, as PyAV writes it; there the picture is stretched."""
+    rgba = np.dstack([square(0), square(0)[..., :1]])
+    for name, kind, image in (("a.mp4", "video", square(0)), ("a.mov", "prores", rgba), ("a.webm", "alpha", rgba)):
+        with VideoWriter(tmp_path / name, RATE, kind=kind) as writer:
+            writer.write(image, 0, aspect)
+        with VideoReader(tmp_path / name) as reader:
+            assert reader.pixel_aspect == (1 if kind == "alpha" else aspect)
+            assert (reader.height, reader.width) == (size if kind == "alpha" else (96, 128))
+
+
+def test_editors_get_prores_4444_with_its_alpha(tmp_path: Path) -> None:
+    alpha = np.zeros((96, 128, 1), np.uint8)
+    alpha[20:70, 30:90] = 255
+    with VideoWriter(tmp_path / "a.mov", RATE, kind="prores") as writer:
+        for i in range(3):
+            writer.write(np.dstack([square(i), alpha]), i / 25)
+    with av.open(str(tmp_path / "a.mov")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.name, context.profile) == ("prores", "4444")
+        frame = list(container.decode(video=0))[2]
+    assert frame.format.name.startswith("yuva444p")
+    found = frame.to_ndarray(format="rgba").astype(int)
+    assert np.array_equal(found[..., 3], alpha[..., 0])
+    assert np.abs(found[..., :3] - square(2)).mean() < 3  # the picture is whole where it is transparent, too

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from handseg.batch.outputs import FRAME_FILE
 from handseg.batch.record import RECORD_FILE, Record
 from handseg.errors import MissingExtraError, VideoError
 from handseg.folders import find_files
 from handseg.image import IMAGE_SUFFIXES
+from handseg.video.frame import FRAME_FILE
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -91,11 +91,17 @@ class OwnOutputs:
 
 
 def is_video(path: Path) -> bool:
-    """By its suffix; a file with an unknown one (.ts, or none) is looked into."""
+    """By its suffix; a file with an unknown one (.ts, or none) is looked into. Animated pictures are videos."""
     suffix = path.suffix.lower()
-    if suffix in IMAGE_SUFFIXES:
-        return False  # the place to look for images that move
-    return suffix in VIDEO_SUFFIXES or _holds_video(path)
+    if suffix in VIDEO_SUFFIXES or _is_animated(path):
+        return True
+    return suffix not in IMAGE_SUFFIXES and _holds_video(path)
+
+
+def _is_animated(path: Path) -> bool:
+    from handseg.video.animation import is_animated
+
+    return is_animated(path)
 
 
 def _holds_video(path: Path) -> bool:

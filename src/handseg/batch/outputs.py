@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from handseg.result import HandMask
 from handseg.segmenter import Segmenter
 
 COCO_FILE = "annotations.json"
-FRAME_FILE = re.compile(r"\d{6,}\.png|frames\.json")  # what a video's folder of masks holds
 
 
 @dataclass(frozen=True)
@@ -57,11 +55,6 @@ class Kind:
             self.write(path, segmented, place)
         elif self.draw is not None:
             save_png(path, self.draw(segmented.image, segmented.result))
-
-
-def frame_files(folder: Path) -> list[Path]:
-    """The files in a folder that are called as those of a video's masks, sorted."""
-    return sorted(path for path in folder.glob("*") if FRAME_FILE.fullmatch(path.name))
 
 
 def image_path(source: Path, place: Path) -> str:
@@ -116,6 +109,8 @@ KINDS: dict[str, Kind] = {
     "yolo": Kind(".txt", write=_yolo),
     "labelme": Kind("_labelme.json", write=_labelme, names_place=True),
     "coco": Kind(None),  # COCO_FILE, one for all images
+    "cutout-prores": Kind(None, "_cutout.mov", draw=lambda image, result: draw.cutout(image, result.mask), sound=True),
+    "cutout-png": Kind(None, "_cutout", draw=lambda image, result: draw.cutout(image, result.mask), frames=True),
 }
 IMAGE_KINDS = tuple(name for name, kind in KINDS.items() if kind.image is not None or name == "coco")
 VIDEO_KINDS = tuple(name for name, kind in KINDS.items() if kind.video is not None)

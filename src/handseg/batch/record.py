@@ -13,9 +13,9 @@ from threading import Lock
 from typing import Any
 
 from handseg import __version__
-from handseg.batch.outputs import frame_files
 from handseg.errors import HandsegError, ImageError
 from handseg.segmenter import Segmenter
+from handseg.video.frame import frame_files
 
 RECORD_FILE = ".handseg.jsonl"
 MOSTLY_OLD = 4  # lines for each that still counts, from which on the file is written anew

@@ -22,7 +22,7 @@ from handseg.parallel import cores, in_order
 from handseg.segmenter import Segmenter
 
 if TYPE_CHECKING:
-    from handseg.video.reader import VideoFrame
+    from handseg.video.frame import VideoFrame
 
 SAVE_EVERY = 30.0  # seconds
 

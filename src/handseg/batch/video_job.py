@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from handseg.batch.image_job import UNSURE, Done, doubtful, why_again
 from handseg.batch.lock import held
-from handseg.batch.outputs import KINDS, frame_files
+from handseg.batch.outputs import KINDS
 from handseg.batch.plan import Job, Plan
 from handseg.batch.record import Source, digest, settings_of
 from handseg.errors import DamagedVideoError
 from handseg.segmenter import Segmenter
+from handseg.video.frame import frame_files
 
 if TYPE_CHECKING:
-    from handseg.video.reader import VideoFrame
+    from handseg.video.frame import VideoFrame
 
 Progress = Callable[[Path, "Iterable[VideoFrame]", "int | None"], "Iterable[VideoFrame]"]
 
@@ -45,16 +46,18 @@ class VideoWork:
             if reason in UNSURE and not self._plan.overwrite:
                 raise doubtful(self._plan.output / job.outputs[kind], reason)
         with held(self._plan.output / job.name, wait=False):
-            self._segment(job, source, list(due))
-        return Done(is_kept=False, reason="; ".join(dict.fromkeys(filter(None, due.values()))))
+            notes = self._segment(job, source, list(due))
+        return Done(is_kept=False, reason="; ".join(dict.fromkeys(filter(None, due.values()))), notes=tuple(notes))
 
-    def _segment(self, job: Job, source: Source, kinds: list[str]) -> None:
+    def _segment(self, job: Job, source: Source, kinds: list[str]) -> list[str]:
+        """Returns what was left out or changed though nothing failed, a line each."""
         from handseg.batch.video import segment_video
 
         record = self._plan.record
         outputs = {kind: job.outputs[kind] for kind in kinds}
         begun = {kind: (path, "") for kind, path in outputs.items()}
         goes_on = {kind for kind, path in outputs.items() if self._goes_on(path, source)}
+        notes: list[str] = []
         try:
             segment_video(
                 self._segmenter,
@@ -65,12 +68,14 @@ class VideoWork:
                 # Noted as it begins, so that what is left of it when it is interrupted is known for what it is.
                 begun=lambda: record.add(begun, source, job.name, self.settings),
                 progress=lambda frames, count: self._progress(job.source, frames, count),
+                note=notes.append,
             )
         except DamagedVideoError as error:  # the outputs are as whole as they can be
             self._note_written(outputs, source, job.name, str(error))
             raise
         source.check()
         self._note_written(outputs, source, job.name, "")
+        return notes
 
     def _note_written(self, outputs: dict[str, str], source: Source, name: str, note: str) -> None:
         written = {kind: (path, digest(self._plan.output / path)) for kind, path in outputs.items()}

@@ -85,7 +85,7 @@ def command(
                 count, timing = count + 1, item.timing
                 picture = draw_view(item, view, f"{segmenter.card.name}  {item.timing.rate:.1f} frames/s")
                 if writer is not None:
-                    writer.write(picture, item.frame.time)
+                    writer.write(picture, item.frame.time, item.frame.pixel_aspect)
                 if server is not None:
                     server.show(picture)
                 key = window.show(picture) if window is not None else ""

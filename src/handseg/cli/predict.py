@@ -19,7 +19,7 @@ from handseg.cli import options
 if TYPE_CHECKING:
     from handseg.batch import Outcome
     from handseg.segmenter import Segmenter, TestTime
-    from handseg.video.reader import VideoFrame
+    from handseg.video.frame import VideoFrame
 
 
 def parse_kinds(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from handseg.errors import MissingExtraError
 from handseg.metrics.temporal import Stability, StabilityMeter
 from handseg.postprocess import binarise
 from handseg.segmenter import Segmenter
-from handseg.video.reader import VideoFrame, VideoReader
+from handseg.video.frame import VideoFrame
+from handseg.video.reader import open_video
 from handseg.video.smooth import Smoother
 
 try:
@@ -53,7 +54,7 @@ def evaluate_video(
     flow = FlowWarp()
     last: dict[str, np.ndarray] = {}
     segment_times, smooth_times, shares, agreements = [], [], [], []
-    with VideoReader(path) as reader:
+    with open_video(path) as reader:
         for frame in progress(reader, reader.frames):
             start = time.perf_counter()
             result = segmenter(frame.image)

@@ -16,7 +16,7 @@ from handseg.errors import VideoError
 from handseg.result import HandMask
 from handseg.segmenter import load
 from handseg.tracks import Track, Tracker
-from handseg.video.reader import VideoFrame
+from handseg.video.frame import VideoFrame
 from handseg.video.slot import Slot
 from handseg.video.smooth import Smoother
 from handseg.video.source import Source, open_source

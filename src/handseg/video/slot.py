@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from handseg.video.reader import VideoFrame
+from handseg.video.frame import VideoFrame
 
 TICK = 0.5  # seconds between looks up from waiting, so that Ctrl-C is heard on Windows
 

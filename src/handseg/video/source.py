@@ -14,7 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from handseg.errors import DamagedVideoError, MissingExtraError, VideoError
-from handseg.video.reader import VideoFrame, VideoReader
+from handseg.video.frame import VideoFrame
+from handseg.video.reader import open_video
 
 try:
     import cv2
@@ -70,7 +71,10 @@ class Camera:
 
 
 class Clip:
-    """The frames of a video file, once, or over and over with times that go on. Raises VideoError as VideoReader."""
+    """The frames of a video file or animated picture, once, or over and over with times that go on.
+
+    Raises VideoError as VideoReader does.
+    """
 
     is_live = False
 
@@ -78,7 +82,7 @@ class Clip:
         self.name = str(path)
         self._loop = loop
         self._path = path
-        self._reader = VideoReader(path)
+        self._reader = open_video(path)
         self.rate = self._reader.rate
 
     def __iter__(self) -> Iterator[VideoFrame]:
@@ -95,7 +99,7 @@ class Clip:
                 return
             index, start = index + frame.index + 1, start + frame.time + 1 / float(self.rate)
             self._reader.close()
-            self._reader = VideoReader(self._path)
+            self._reader = open_video(self._path)
 
     def close(self) -> None:
         self._reader.close()

@@ -1,0 +1,192 @@
+"""Animated pictures as videos: GIF, WebP, APNG, AVIF and TIFF of several pictures. Needs none of a video's packages."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from PIL import Image, features
+
+from handseg.errors import DamagedVideoError, VideoError
+from handseg.image import load_image
+from handseg.video.frame import SQUARE, VideoFrame
+
+PAGE = 1.0  # seconds of a page that has no duration: too far apart to be smoothed over
+SHORTEST, INSTEAD = 0.01, 0.1  # seconds; browsers show a picture of up to the first for the second
+MOST_SKIPPED = 100  # pages in a row that are no pictures of their own; more are a trap
+MOST_READS = 200_000  # of a file to see whether it has a second picture
+NEW_SUBFILE, OLD_SUBFILE = 254, 255  # TIFF tags
+
+
+def is_animated(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a GIF, WebP, PNG, AVIF or TIFF of several pictures, whatever its suffix says.
+
+    Reads headers only, and never raises an error: what isn't there, isn't such a picture or is damaged isn't animated.
+    A TIFF's thumbnails, overviews and masks are no pictures of their own.
+    """
+    if not Path(path).is_file():  # of a pipe or a device there might be no end
+        return False
+    try:
+        with open(path, "rb") as file:
+            kind = _kind(file)
+            if kind is None:
+                return False
+            image = _open(_Rationed(file), kind)
+            return sum(1 for _ in islice(_seek_each(image), 2)) == 2
+    except Exception:  # PIL's readers raise nearly anything on damaged data
+        return False
+
+
+class AnimationReader:
+    """The frames of an animated picture, in the way of a VideoReader; of a TIFF a page a second. Iterate it once.
+
+    Pages may differ in size. Raises VideoError when the first picture can't be decoded; while iterating, after the
+    last that could be, DamagedVideoError.
+    """
+
+    frames = None  # to count them means to read the whole file
+    has_audio = False
+    pixel_aspect = SQUARE
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.notes: list[str] = []
+        self._damage = ""
+        if not self.path.is_file():
+            raise VideoError(f"{path}: no such file")
+        self._file = self.path.open("rb")
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        kind = _kind(self._file)
+        if kind is None:
+            raise VideoError(f"{self.path}: not an animated picture; name a GIF, WebP, PNG, AVIF or TIFF")
+        try:
+            self._image = _open(self._file, kind)
+        except Exception as error:
+            raise VideoError(f"{self.path}: can't be opened ({_reason(error)}); copy it anew") from error
+        self._decoded = self._decode()
+        self._first = next(self._decoded, None)
+        if self._first is None:
+            why = self._damage or "there is none"
+            raise VideoError(f"{self.path}: no picture of it can be decoded ({why}); copy it anew")
+        self.height, self.width = self._first[0].image.shape[:2]
+        self.rate = Fraction(min(max(1 / self._first[1], 1.0), 1000.0)).limit_denominator(1000)
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        current, last = self._first, None
+        while current is not None:
+            last = current[0]
+            yield last
+            current = next(self._decoded, None)
+        if self._damage and last is not None:
+            raise DamagedVideoError(
+                f"{self.path}: damaged ({self._damage}); what could be decoded is done, {last.index + 1} pictures"
+            )
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> AnimationReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _decode(self) -> Iterator[tuple[VideoFrame, float]]:
+        """Each frame and its duration in seconds."""
+        time = 0.0
+        numbers = _seek_each(self._image)
+        index = 0
+        while True:
+            try:
+                if next(numbers, None) is None:
+                    return
+                image = load_image(self._image)
+            except Exception as error:
+                self._damage = _reason(error)
+                return
+            duration = _duration(self._image)
+            yield VideoFrame(index, time, image), duration
+            index, time = index + 1, time + duration
+
+
+class _Rationed:
+    """A file that may be read only so often: PIL walks through a header's parts, of which there can be millions."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._reads = MOST_READS
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        self._reads -= 1
+        if self._reads < 0:
+            raise OSError("made of too many parts")
+        return self._file.read(size)
+
+
+def _open(file: Any, kind: str) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of damage, which is said as an error, and of size
+        return Image.open(file, formats=[kind])
+
+
+def _kind(file: BinaryIO) -> str | None:
+    """PIL's name of the format, where the file begins as one that can be animated; the file is back at its start."""
+    head = file.read(64)
+    file.seek(0)
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return "TIFF"
+    if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and head[20] & 2:  # the flag "animation"
+        return "WEBP"
+    if head[4:12] == b"ftypavis" and features.check("avif"):
+        return "AVIF"
+    return None
+
+
+def _seek_each(image: Image.Image) -> Iterator[int]:
+    """The numbers of the pictures that count, each sought before it is given."""
+    number = skipped = 0
+    while skipped <= MOST_SKIPPED:
+        try:
+            image.seek(number)
+        except EOFError:
+            return
+        is_one = not (number == 0 and image.info.get("default_image"))  # an APNG's picture for old programs
+        if image.format == "TIFF":
+            tags = image.tag_v2  # type: ignore[attr-defined]
+            # Bit 0: a reduced copy of another page; bit 2: a transparency mask. Of the old tag: 2, a reduced copy.
+            is_one = not (tags.get(NEW_SUBFILE, 0) & 0b101 or tags.get(OLD_SUBFILE, 0) == 2)
+        skipped = 0 if is_one else skipped + 1
+        if is_one:
+            yield number
+        number += 1
+
+
+def _duration(image: Image.Image) -> float:
+    """Seconds that the picture sought last, and loaded, is shown."""
+    if image.format == "TIFF":
+        return PAGE
+    seconds = float(image.info.get("duration", 0)) / 1000
+    return seconds if seconds > SHORTEST else INSTEAD
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
