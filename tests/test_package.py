@@ -16,6 +16,7 @@ import handseg
 SOURCE = Path(handseg.__file__).parent
 LAYERS = [  # from the top; a module imports from its own layer or from one below
     {"cli", "service", "__main__", "__pyinstaller"},
+    {"batch"},
     {"training", "evaluation", "export"},
     {"data"},
     {"segmenter", "pipeline", "video", "bench"},
@@ -29,7 +30,7 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"card", "image", "metrics", "nets", "parallel"},
     {"image_file", "colour", "stored"},
     {"depth", "orientation", "parts", "mask_values"},
-    {"errors"},
+    {"errors", "folders"},
 ]
 TORCH = {"nets", "training", "export"}
 

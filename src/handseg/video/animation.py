@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from PIL import Image, features
 
-from handseg.errors import DamagedVideoError, VideoError
+from handseg.errors import DamagedVideoError, ImageError, VideoError
 from handseg.image import load_image
+from handseg.image_file import open_image
 from handseg.video.frame import SQUARE, VideoFrame
 
 PAGE = 1.0  # seconds of a page that has no duration: too far apart to be smoothed over
 SHORTEST, INSTEAD = 0.01, 0.1  # seconds; browsers show a picture of up to the first for the second
 MOST_SKIPPED = 100  # pages in a row that are no pictures of their own; more are a trap
-MOST_READS = 200_000  # of a file to see whether it has a second picture
 NEW_SUBFILE, OLD_SUBFILE = 254, 255  # TIFF tags
 
 
@@ -35,9 +35,9 @@ def is_animated(path: str | os.PathLike[str]) -> bool:
     try:
         with open(path, "rb") as file:
             kind = _kind(file)
-            if kind is None:
-                return False
-            image = _open(_Rationed(file), kind)
+        if kind is None:
+            return False
+        with open_image(Path(path)) as image:
             return sum(1 for _ in islice(_seek_each(image), 2)) == 2
     except Exception:  # PIL's readers raise nearly anything on damaged data
         return False
@@ -60,7 +60,7 @@ class AnimationReader:
         self._damage = ""
         if not self.path.is_file():
             raise VideoError(f"{path}: no such file")
-        self._file = self.path.open("rb")
+        self._stack = ExitStack()
         try:
             self._open()
         except BaseException:
@@ -68,13 +68,13 @@ class AnimationReader:
             raise
 
     def _open(self) -> None:
-        kind = _kind(self._file)
-        if kind is None:
-            raise VideoError(f"{self.path}: not an animated picture; name a GIF, WebP, PNG, AVIF or TIFF")
+        with self.path.open("rb") as file:
+            if _kind(file) is None:
+                raise VideoError(f"{self.path}: not an animated picture; name a GIF, WebP, PNG, AVIF or TIFF")
         try:
-            self._image = _open(self._file, kind)
-        except Exception as error:
-            raise VideoError(f"{self.path}: can't be opened ({_reason(error)}); copy it anew") from error
+            self._image = self._stack.enter_context(open_image(self.path))
+        except ImageError as error:
+            raise VideoError(str(error)) from error
         self._decoded = self._decode()
         self._first = next(self._decoded, None)
         if self._first is None:
@@ -95,7 +95,7 @@ class AnimationReader:
             )
 
     def close(self) -> None:
-        self._file.close()
+        self._stack.close()
 
     def __enter__(self) -> AnimationReader:
         return self
@@ -121,27 +121,6 @@ class AnimationReader:
             duration = _duration(self._image)
             yield VideoFrame(index, time, image), duration
             index, time = index + 1, time + duration
-
-
-class _Rationed:
-    """A file that may be read only so often: PIL walks through a header's parts, of which there can be millions."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._reads = MOST_READS
-        self.seek, self.tell = file.seek, file.tell
-
-    def read(self, size: int = -1) -> bytes:
-        self._reads -= 1
-        if self._reads < 0:
-            raise OSError("made of too many parts")
-        return self._file.read(size)
-
-
-def _open(file: Any, kind: str) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damage, which is said as an error, and of size
-        return Image.open(file, formats=[kind])
 
 
 def _kind(file: BinaryIO) -> str | None:

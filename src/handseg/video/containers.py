@@ -7,3 +7,9 @@ CONTAINERS = (
     *("mjpeg", "m4v", "h264", "hevc", "vvc", "av1", "obu", "ivf", "vc1", "nut", "yuv4mpegpipe"),
 )
 OPENING = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}  # for `av.open` of a file
+FRAMES_OF_JPEG = frozenset({".mjpeg", ".mjpg"})  # one JPEG after the other: FFmpeg takes them for a picture
+
+
+def format_of(suffix: str) -> str | None:
+    """FFmpeg's name of the kind that a suffix stands for, where the content doesn't tell; else None."""
+    return "mjpeg" if suffix.lower() in FRAMES_OF_JPEG else None
