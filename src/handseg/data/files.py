@@ -7,11 +7,10 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from handseg.folders import is_junk
 from handseg.image import IMAGE_SUFFIXES
 
-# Folders of previews and rubbish, by Synology, macOS' zip, Windows; what begins with a dot is skipped anyway.
-JUNK_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "system volume information"})
-JUNK_FILES = frozenset({"thumbs.db", "desktop.ini"})
+JUNK_FILES = frozenset({"thumbs.db", "desktop.ini"})  # beside what `folders.is_junk` knows
 
 
 def data_files(folder: Path) -> Iterator[Path]:
@@ -41,11 +40,9 @@ def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
     except OSError:  # not readable, or gone since
         return
     for entry in entries:
-        name = entry.name.lower()
-        if name.startswith("."):
+        if is_junk(entry.name):
             continue
         if entry.is_dir():
-            if name not in JUNK_FOLDERS:
-                yield from _walk(folder / entry.name, (*above, here))
-        elif name not in JUNK_FILES:
+            yield from _walk(folder / entry.name, (*above, here))
+        elif entry.name.lower() not in JUNK_FILES:
             yield folder / entry.name
