@@ -34,6 +34,18 @@ def trained():
     return net.eval()
 
 
+@pytest.fixture(scope="module")
+def full(trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its file, which took a third of a minute to write."""
+    path = tmp_path_factory.mktemp("full") / "model.onnx"
+    export(trained, path, [noise()])
+    return path
+
+
+def noise() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+
+
 def pictures(data: Path, n: int) -> list[np.ndarray]:
     """Real images of different sizes and shapes."""
     sets = [sorted((data / name / "images").iterdir()) for name in ("egohands_more", "utg", "hgr", "irllabs")]
@@ -57,13 +69,12 @@ def test_a_file_agrees_with_torch_on_20_real_images_and_knows_its_card(
     assert result.mask.shape == images[0].shape[:2]
 
 
-def test_half_precision_halves_the_file_and_changes_little(trained, tmp_path: Path) -> None:
-    images = [np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)]
-    export(trained, tmp_path / "full.onnx", images)
-    export(trained, tmp_path / "half.onnx", images, half=True)
-    sizes = [(tmp_path / name).stat().st_size for name in ("full.onnx", "half.onnx")]
+def test_half_precision_halves_the_file_and_changes_little(trained, full: Path, tmp_path: Path) -> None:
+    export(trained, tmp_path / "half.onnx", [noise()], half=True)
+    files = full, tmp_path / "half.onnx"
+    sizes = [path.stat().st_size for path in files]
     assert sizes[1] < 0.6 * sizes[0]
-    outputs = [open_engine(tmp_path / name).run(images[0][None]) for name in ("full.onnx", "half.onnx")]
+    outputs = [open_engine(path).run(noise()[None]) for path in files]
     assert 0 < np.abs(outputs[0] - outputs[1]).max() < 0.02
 
 

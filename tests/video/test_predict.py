@@ -238,9 +238,9 @@ def test_an_error_that_no_one_foresaw_ends_one_video_only(
     def read(self, *_: object) -> None:
         raise AttributeError("'NoneType' object has no attribute 'name'")
 
-    for name in ("a.mp4", "b.jpg"):
-        (tmp_path / "in").mkdir(exist_ok=True)
-        (tmp_path / "in" / name).write_bytes(EXAMPLE.read_bytes())
+    (tmp_path / "in").mkdir()
+    make_clip(tmp_path / "in" / "a.mp4", 3)
+    (tmp_path / "in" / "b.jpg").write_bytes(EXAMPLE.read_bytes())
     monkeypatch.setattr(VideoReader, "__init__", read)
     outcomes = states(nano, tmp_path / "in", output=tmp_path / "out")
     assert [state for state, _ in outcomes] == ["done", "failed"]

@@ -4,6 +4,7 @@
 # addresses, text. Cameras, phones and editors write these.
 CONTAINERS = (
     *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "asf", "flv", "ogg", "mxf", "gxf", "dv", "wtv", "rm"),
+    *("mp3", "flac", "wav", "aac"),  # sound, to say that it is
     *("mjpeg", "m4v", "h264", "hevc", "vvc", "av1", "obu", "ivf", "vc1", "nut", "yuv4mpegpipe"),
 )
 OPENING = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}  # for `av.open` of a file
