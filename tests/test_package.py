@@ -16,6 +16,7 @@ import handseg
 SOURCE = Path(handseg.__file__).parent
 LAYERS = [  # from the top; a module imports from its own layer or from one below
     {"cli", "service", "__main__", "__pyinstaller"},
+    {"batch"},
     {"training", "evaluation", "export"},
     {"data"},
     {"segmenter", "pipeline", "video", "bench"},
@@ -26,7 +27,7 @@ LAYERS = [  # from the top; a module imports from its own layer or from one belo
     {"postprocess", "contours", "polygons"},
     {"runs"},
     {"preprocess"},
-    {"card", "image", "metrics", "nets", "parallel"},
+    {"card", "image", "metrics", "nets", "parallel", "folders"},
     {"image_file", "colour"},
     {"depth", "orientation", "parts"},
     {"errors"},

@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from handseg.image import load_image, load_mask
-from tests.cli.test_predict import EXAMPLE, assert_one_error, handseg
-from tests.video.conftest import beep, case, make_clip
+from handseg.image import load_image, load_mask, save_png
+from tests.cli.test_predict import EXAMPLE, assert_one_error, handseg, written
+from tests.video.conftest import beep, case, make_clip, square
 
 pytest.importorskip("cv2", reason="OpenCV isn't installed: handseg[video]")
 
+from handseg.batch import plan_jobs, run_jobs
+from handseg.segmenter import Segmenter, load
 from handseg.video import VideoReader
 
 
@@ -36,7 +38,7 @@ def test_every_kind_of_output(tmp_path: Path) -> None:
     kinds = "mask,overlay,cutout,cutout-prores,cutout-png,matte,heatmap,blur,json"
     result = handseg("predict", clip, "-o", out, "--save", kinds)
     assert result.returncode == 0, result.stderr
-    assert sorted(p.name for p in out.iterdir()) == [
+    assert written(out) == [
         "clip",
         "clip.jsonl",
         "clip_blur.mp4",
@@ -183,3 +185,101 @@ def test_files_that_are_odd_or_cut_beside_one_that_is_whole(tmp_path: Path) -> N
             x, y, width, height = hand["box"]
             assert x + width <= line["width"]
             assert y + height <= line["height"]
+
+
+@pytest.fixture(scope="module")
+def nano() -> Segmenter:
+    return load("nano", threads=1)
+
+
+def states(segmenter: Segmenter, *inputs: Path, output: Path, kinds: str = "mask", **settings) -> list[tuple[str, str]]:
+    """State and message of each file."""
+    plan = plan_jobs(inputs, output, kinds.split(","), overwrite=settings.pop("overwrite", False))
+    return [(o.state, o.message) for o in run_jobs(plan, segmenter, threads=1, **settings)]
+
+
+def frames(folder: Path) -> list[tuple[int, int]]:
+    return [load_mask(path).shape for path in sorted(folder.glob("*.png"))]
+
+
+@pytest.mark.parametrize("order", ["together", "video first", "frames first"])
+def test_a_video_beside_its_frames(tmp_path: Path, nano: Segmenter, order: str) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    (folder / "clip").mkdir(parents=True)
+    make_clip(folder / "clip.mp4", 5)
+    for i in range(3):
+        save_png(folder / "clip" / f"{i:06d}.png", square(i, 48, 64))
+    if order == "video first":
+        states(nano, folder / "clip.mp4", output=out)
+    if order == "frames first":
+        (folder / "clip.mp4").rename(tmp_path / "clip.mp4")
+        states(nano, folder, output=out)
+        (tmp_path / "clip.mp4").rename(folder / "clip.mp4")
+    states(nano, folder, output=out)
+    video, images = ("clip.mp4", "clip") if order == "frames first" else ("clip", "clip_images")
+    assert frames(out / video) == [(96, 128)] * 5
+    assert frames(out / images) == [(48, 64)] * 3
+    assert {state for state, _ in states(nano, folder, output=out)} == {"kept"}
+
+
+def test_a_videos_masks_never_replace_a_users_frames(tmp_path: Path, nano: Segmenter) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", 3)
+    (tmp_path / "clip").mkdir()
+    save_png(tmp_path / "clip" / "000000.png", square(0, 48, 64))
+    before = (tmp_path / "clip" / "000000.png").read_bytes()
+    ((state, message),) = states(nano, clip, output=tmp_path)
+    assert state == "failed"
+    assert "clip: there already, without a record" in message
+    together = plan_jobs([tmp_path], tmp_path, overwrite=True)  # where the frame is an input
+    assert str(clip) in [message.split(":")[0] for message in together.failures]
+    assert (tmp_path / "clip" / "000000.png").read_bytes() == before
+
+
+def test_what_a_video_is_made_with_decides_what_is_done_again(tmp_path: Path, nano: Segmenter) -> None:
+    clip, out = make_clip(tmp_path / "clip.mp4", 6), tmp_path / "out"
+    assert states(nano, clip, output=out) == [("done", "")]
+    (out / "clip" / "notes.txt").write_text("mine")
+    assert states(nano, clip, output=out, smooth=False) == [("done", "smooth False, was True")]
+    assert states(nano, clip, output=out, smooth=False) == [("kept", "")]
+    (out / "clip" / "000002.png").unlink()
+    assert states(nano, clip, output=out, smooth=False) == [("done", "it isn't whole")]
+    save_png(out / "clip" / "000003.png", np.full((96, 128), 255, np.uint8))  # corrected by hand
+    assert "clip: changed since handseg wrote it" in states(nano, clip, output=out)[0][1]
+    assert load_mask(out / "clip" / "000003.png").all()
+    assert states(nano, clip, output=out, smooth=False, overwrite=True)[0][0] == "done"
+    make_clip(clip, 4, size=(64, 96))
+    assert states(nano, clip, output=out, smooth=False) == [("done", "the file has changed")]
+    assert frames(out / "clip") == [(64, 96)] * 4
+    clip.write_text("no video")
+    assert states(nano, clip, output=out, smooth=False)[0][0] == "failed"
+    assert frames(out / "clip") == [(64, 96)] * 4
+    make_clip(clip, 5)
+    assert states(nano, clip, output=out, smooth=False) == [("done", "the file has changed")]
+    assert frames(out / "clip") == [(96, 128)] * 5
+    assert (out / "clip" / "notes.txt").read_text() == "mine"
+
+
+def test_a_damaged_video_is_remembered_as_one(tmp_path: Path, nano: Segmenter) -> None:
+    clip = make_clip(tmp_path / "cut.mkv", 60)
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    ((state, message),) = states(nano, clip, output=tmp_path / "out")
+    assert (state, "is done" in message) == ("failed", True)
+    (again,) = run_jobs(plan_jobs([clip], tmp_path / "out"), nano)
+    assert (again.state, again.notes) == ("kept", (message,))
+
+
+def test_an_error_that_no_one_foresaw_ends_one_video_only(
+    tmp_path: Path, nano: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As PyAV raises for a sound whose codec it doesn't know; the reader's own error stands for any."""
+
+    def read(self, *_: object) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'name'")
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.mp4").write_bytes(b"no picture")
+    (tmp_path / "in" / "b.jpg").write_bytes(EXAMPLE.read_bytes())
+    monkeypatch.setattr(VideoReader, "__init__", read)
+    outcomes = states(nano, tmp_path / "in", output=tmp_path / "out")
+    assert [state for state, _ in outcomes] == ["done", "failed"]
+    assert "a.mp4: an error that handseg doesn't know (AttributeError: 'NoneType'" in outcomes[1][1]

@@ -40,12 +40,15 @@ class LazyGroup(click.Group):
             formatter.write_dl(sorted(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Turn a user's mistake into one line on stderr and exit status 1."""
+        """Turn a user's mistake into one line on stderr and exit status 1, Ctrl-C into one and 130."""
         try:
             return super().invoke(ctx)
         except HandsegError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

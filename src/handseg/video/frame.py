@@ -1,13 +1,16 @@
-"""One frame of a video, wherever it comes from."""
+"""One frame of a video, wherever it comes from; and the files of a sequence of them."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
 SQUARE = Fraction(1)
+FRAME_FILE = re.compile(r"\d{6,}\.png|frames\.json")  # what the folder of a sequence of frames holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,3 +24,8 @@ class VideoFrame:
     time: float
     image: np.ndarray
     pixel_aspect: Fraction = SQUARE
+
+
+def frame_files(folder: Path) -> list[Path]:
+    """The files in a folder that are called as those of a sequence of frames, sorted."""
+    return sorted(path for path in folder.glob("*") if FRAME_FILE.fullmatch(path.name))

@@ -12,10 +12,11 @@ from typing import IO, Protocol
 
 import numpy as np
 
+from handseg.errors import VideoError
 from handseg.image import save_png, write_atomically
 from handseg.result import HandMask
 from handseg.tracks import Tracker
-from handseg.video.frame import VideoFrame
+from handseg.video.frame import VideoFrame, frame_files
 from handseg.video.writer import VideoWriter
 
 INDEX = "frames.json"
@@ -35,11 +36,22 @@ class Output(Protocol):
 
 
 class Sequence:
-    """`000000.png` … in a folder; and, once all are there, `frames.json` with the time of each."""
+    """`000000.png` … in a folder; and, once all are there, `frames.json` with the time of each.
 
-    def __init__(self, folder: Path, picture: Draw) -> None:
+    goes_on: those that are there stay; else they are removed, and whatever else lies there isn't touched.
+    """
+
+    def __init__(self, folder: Path, picture: Draw, *, goes_on: bool) -> None:
         self.folder = folder
         self.done = 0
+        if not goes_on:
+            try:
+                for path in frame_files(folder):
+                    path.unlink()
+            except OSError as error:
+                raise VideoError(
+                    f"{folder}: its frames can't be replaced ({error.strerror}); check the folder's rights"
+                ) from error
         while (folder / f"{self.done:06d}.png").exists():
             self.done += 1
         self._picture = picture
@@ -72,7 +84,10 @@ class Picture:
         self._picture = picture
 
     def write(self, frame: VideoFrame, result: HandMask) -> None:
-        self.writer.write(self._picture(frame.image, result), frame.time, frame.pixel_aspect)
+        picture = self._picture(frame.image, result)
+        if picture.ndim == 2:
+            picture = np.repeat(picture[..., None], 3, axis=2)
+        self.writer.write(picture, frame.time, frame.pixel_aspect)
 
     def __enter__(self) -> Picture:
         return self

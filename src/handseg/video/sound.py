@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from handseg.errors import MissingExtraError, VideoError
+from handseg.video.containers import OPENING
 from handseg.video.reader import VideoReader
 
 try:
@@ -46,7 +47,7 @@ class Sound:
         self._packets: Iterator[Any] = iter(())
         self._waiting: Any = None
         self._reached = 0.0
-        self._source = av.open(str(path))
+        self._source = av.open(str(path), options=OPENING)
         known = [s for s in self._source.streams.audio if s.codec_context is not None]
         if known:
             self._packets = self._take(known[0])

@@ -2,54 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from handseg import draw
+from handseg.batch.outputs import KINDS, VIDEO_KINDS
 from handseg.errors import DamagedVideoError, VideoError
 from handseg.parallel import ahead, in_order
 from handseg.result import HandMask
 from handseg.segmenter import Segmenter
 from handseg.video.animation import AnimationReader
-from handseg.video.frame import VideoFrame
-from handseg.video.outputs import INDEX, Draw, Lines, Output, Picture, Sequence
+from handseg.video.frame import VideoFrame, frame_files
+from handseg.video.outputs import INDEX, Lines, Output, Picture, Sequence
 from handseg.video.reader import VideoReader, open_video
 from handseg.video.smooth import Smoother
 from handseg.video.writer import Kind, VideoWriter
 
-OUTPUTS = {
-    "mask": "",  # a folder
-    "overlay": "_overlay.mp4",
-    "cutout": "_cutout.webm",
-    "cutout-prores": "_cutout.mov",
-    "cutout-png": "_cutout",  # a folder
-    "matte": "_matte.mp4",
-    "heatmap": "_heatmap.mp4",
-    "blur": "_blur.mp4",
-    "json": ".jsonl",
-}
 AHEAD = 3  # frames decoded before they are needed
 WARM_UP = 20  # frames that a resumed sequence is smoothed over before its first new mask
-PICTURES: dict[str, Draw] = {
-    "mask": lambda _, result: result.mask,
-    "overlay": lambda image, result: draw.overlay(image, result.mask),
-    "cutout": lambda image, result: draw.cutout(image, result.mask),
-    "matte": lambda _, result: np.repeat(result.matte[..., None], 3, axis=2),
-    "heatmap": lambda image, result: draw.heatmap(image, result.probability),
-    "blur": lambda image, result: draw.blur_background(image, result.matte),
-}
-SEQUENCES = {"mask": "mask", "cutout-png": "cutout"}  # kinds that are folders, and what their files show
-ALPHA: dict[str, Kind] = {"cutout": "alpha", "cutout-prores": "prores"}
-SILENT = ("matte", "heatmap")
+FILMS: dict[str, Kind] = {".webm": "alpha", ".mov": "prores"}
 
 
-def is_done(targets: dict[str, Path]) -> bool:
-    """Whether all outputs of a video are there, whole."""
-    return all((path / INDEX if kind in SEQUENCES else path).exists() for kind, path in targets.items())
+def is_whole(kind: str, path: Path) -> bool:
+    """Whether an output of a video is there, with all its frames."""
+    if not KINDS[kind].frames:
+        return os.path.exists(path)
+    try:
+        count = json.loads((path / INDEX).read_text("utf-8"))["frames"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return len(frame_files(path)) > int(count)
 
 
 def segment_video(
@@ -58,21 +43,26 @@ def segment_video(
     targets: dict[str, Path],
     *,
     smooth: bool = True,
+    goes_on: Collection[str] = (),
+    begun: Callable[[], None] = lambda: None,
     progress: Callable[[Iterable[VideoFrame], int | None], Iterable[VideoFrame]] = lambda frames, _: frames,
     note: Callable[[str], object] = lambda _: None,
 ) -> int:
     """Write what is asked for of a video or an animated picture; returns the number of its frames.
 
-    targets: kind of output (see OUTPUTS) → path. progress: wraps the frames, whose number may be known. note: is told,
-    at the end and in a line each, what was left out or changed though nothing failed, as a sound that can't be decoded.
-    Masks that an earlier, interrupted call has written are kept, if masks are all that is asked for; the other
-    outputs have `.partial` in their names until they are whole.
+    targets: kind of output (see outputs.VIDEO_KINDS) → path. progress: wraps the frames, whose number may be known.
+    note: is told, at the end and in a line each, what was left out or changed though nothing failed, as a sound that
+    can't be decoded.
+    goes_on: kinds of which the frames that an earlier, interrupted call has written are kept; they aren't segmented
+    again if that is all that is asked for. begun: called when the video is open and older frames are gone. Films and
+    lines have `.partial` in their names until they are whole.
     Raises VideoError when the video can't be opened, and DamagedVideoError after writing what could be decoded.
     """
     with open_video(source) as reader:
         if any(path.resolve() == source.resolve() for path in targets.values()):
             raise VideoError(f"{source}: its own output would replace it; choose another output folder")
-        outputs = {kind: _output(kind, path, reader) for kind, path in targets.items()}
+        outputs = {kind: _output(kind, path, reader, goes_on=kind in goes_on) for kind, path in targets.items()}
+        begun()
         only = next(iter(outputs.values())) if len(outputs) == 1 else None
         sequence = only if isinstance(only, Sequence) else None
         first = sequence.done if sequence is not None else 0
@@ -115,11 +105,13 @@ def segment_video(
     return count
 
 
-def _output(kind: str, path: Path, reader: VideoReader | AnimationReader) -> Output:
+def _output(kind: str, path: Path, reader: VideoReader | AnimationReader, *, goes_on: bool) -> Output:
     if kind == "json":
         return Lines(path)
-    if kind in SEQUENCES:
-        return Sequence(path, PICTURES[SEQUENCES[kind]])
-    sound = reader.path if reader.has_audio and kind not in SILENT else None
-    writer = VideoWriter(path, reader.rate, kind=ALPHA.get(kind, "video"), sound=sound)
-    return Picture(writer, PICTURES[kind.partition("-")[0]])
+    drawn = KINDS[kind].draw
+    if drawn is None:
+        raise VideoError(f"{reader.path}: no {kind} of a video; choose from {', '.join(VIDEO_KINDS)}")
+    if KINDS[kind].frames:
+        return Sequence(path, drawn, goes_on=goes_on)
+    sound = reader.path if reader.has_audio and KINDS[kind].sound else None
+    return Picture(VideoWriter(path, reader.rate, kind=FILMS.get(path.suffix, "video"), sound=sound), drawn)
