@@ -45,8 +45,7 @@ def read_photo(
     """The same of a photo, not of a mask: one with hardly a byte for its pixels is refused too."""
     with open_image(path, content, max_pixels) as image:
         size = path.stat().st_size if content is None else len(content)
-        if image.width * image.height > max(EMPTY_PIXELS, EMPTY_DENSITY * size):
-            raise ImageError(f"{image.width}×{image.height} pixels in {size} bytes are no photo; shrink it first")
+        _check_density(image, size)
         return convert(image)
 
 
@@ -58,6 +57,13 @@ def open_image(path: Path, content: bytes | None = None, max_pixels: int | None 
     Raises ImageError, which names the file, for whatever goes wrong, in the `with` block too; MissingExtraError for a
     HEIC photo without the extra that reads them.
     """
+    with open_pages(path, content, max_pixels) as pages:
+        yield pages.image
+
+
+@contextmanager
+def open_pages(path: Path, content: bytes | None = None, max_pixels: int | None = None) -> Iterator[Pages]:
+    """The pages of an image file, at the first one; the same arguments and errors as `open_image`."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")  # of large pictures and odd tags; both are seen to here
@@ -103,12 +109,16 @@ class Ration:
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
         self._size = size
+        self.renew()
         self._reads = HEADER_READS
-        self._bytes = 4 * size + 1_000_000
 
     def header_is_read(self) -> None:
         """From now on there is more to read: the pixels."""
         self._reads = max(READS, self._size // BYTES_PER_READ)
+
+    def renew(self) -> None:
+        self.header_is_read()
+        self._bytes = 4 * self._size + 1_000_000
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
@@ -125,6 +135,27 @@ class Ration:
         return self._file.tell()
 
 
+class Pages:
+    """A file's pages, as `image` has them one at a time. What may be read counts for all of them together, until
+    `renew` is called."""
+
+    def __init__(self, image: Image.Image, ration: Ration, size: int, max_pixels: int | None) -> None:
+        self.image = image
+        self._ration = ration
+        self._size = size
+        self._max_pixels = max_pixels
+
+    def seek(self, number: int) -> None:
+        """Turn to a page. Raises EOFError after the last; ImageError for one of a size that is refused."""
+        self.image.seek(number)
+        check_size(self.image.height, self.image.width, self._max_pixels)
+        _check_density(self.image, self._size)
+
+    def renew(self) -> None:
+        """Allow as much to be read again as one image needs: for who has decoded a page and goes on."""
+        self._ration.renew()
+
+
 def _regular(path: Path) -> Path:
     """The path, unless reading it might never end."""
     kind = path.stat().st_mode
@@ -133,8 +164,8 @@ def _regular(path: Path) -> Path:
     return path
 
 
-def _open(path: Path, file: BinaryIO, size: int, max_pixels: int | None) -> Image.Image:
-    """A file as a PIL image that isn't decoded yet."""
+def _open(path: Path, file: BinaryIO, size: int, max_pixels: int | None) -> Pages:
+    """A file that is checked, but not decoded yet."""
     if not size:
         raise ImageError("the file is empty; save or copy it anew")
     head = file.read(64)
@@ -155,7 +186,13 @@ def _open(path: Path, file: BinaryIO, size: int, max_pixels: int | None) -> Imag
     if tiles and tiles[0][0] == "ppm_plain" and image.width * image.height > MAX_DIGITS:
         raise ImageError("a large picture written in digits; save it as PNG")
     ration.header_is_read()
-    return image
+    return Pages(image, ration, size, max_pixels)
+
+
+def _check_density(image: Image.Image, size: int) -> None:
+    """Raise ImageError for a large image that has hardly a byte of its file's `size` for its pixels."""
+    if image.width * image.height > max(EMPTY_PIXELS, EMPTY_DENSITY * size):
+        raise ImageError(f"{image.width}×{image.height} pixels in {size} bytes are no photo; shrink it first")
 
 
 def _is_heic(head: bytes) -> bool:

@@ -69,6 +69,8 @@ def test_a_picture_that_has_changed_is_done_again(tmp_path: Path, predict) -> No
         ({"policy": "hand+forearm"}, "policy hand+forearm, was hand"),
         ({"second_look": False}, "second_look False, was True"),
         ({"test_time": "flip"}, "test_time flip, was none"),
+        ({"min_area": 0.5}, "min_area 0.5, was 0.0002"),
+        ({"min_confidence": 0.9}, "min_confidence 0.9, was None"),
     ],
 )
 def test_other_settings_are_another_mask(tmp_path: Path, predict, settings: dict, why: str) -> None:

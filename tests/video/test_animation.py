@@ -147,3 +147,19 @@ def test_on_the_command_line(tmp_path: Path) -> None:
         assert [f.image.shape for f in reader] == [(160, 240, 3)] * 2
     assert "note: " in result.stderr
     assert "pages_overlay.mp4: letterboxed from 1.00 s on" in result.stderr
+
+
+def test_each_page_may_be_as_much_as_a_file_is(tmp_path: Path) -> None:
+    """Pillow reads all of a compressed TIFF for each of its pages."""
+    noise = np.random.default_rng(0).integers(0, 255, (12, 300, 400, 3), dtype=np.uint8)
+    first, *others = [Image.fromarray(picture) for picture in noise]
+    first.save(tmp_path / "a.tif", save_all=True, append_images=others, compression="tiff_adobe_deflate")
+    with AnimationReader(tmp_path / "a.tif") as reader:
+        assert all(np.array_equal(frame.image, picture) for frame, picture in zip(reader, noise, strict=True))
+
+
+def test_a_page_that_is_too_large_is_damage(tmp_path: Path) -> None:
+    small, large = Image.new("L", (40, 30)), Image.new("L", (8000, 8000))
+    small.save(tmp_path / "a.tif", save_all=True, append_images=[large], compression="tiff_adobe_deflate")
+    with AnimationReader(tmp_path / "a.tif") as reader, pytest.raises(DamagedVideoError, match="no photo"):
+        assert len(list(reader)) == 1

@@ -149,6 +149,44 @@ def test_ctrl_c_leaves_a_file_that_plays(tmp_path: Path) -> None:
     assert len(lines.read_text().splitlines()) == pytest.approx(frames, abs=1)
 
 
+def test_files_that_are_odd_or_cut_beside_one_that_is_whole(tmp_path: Path) -> None:
+    cut, silent, sizes = (
+        case(name) / file
+        for name, file in (
+            ("video_cut_fragment", "truncfrag.mp4"),
+            ("video_undecodable_sound", "apac.mp4"),
+            ("resize_midway", "resize.ts"),
+        )
+    )
+    wide = Fraction(16, 11)
+    clip = make_clip(
+        tmp_path / "clip.mp4", 3, setup=lambda stream: setattr(stream.codec_context, "sample_aspect_ratio", wide)
+    )
+    out = tmp_path / "out"
+    result = handseg(
+        "predict", cut, silent, sizes, clip, "-o", out, "-m", "nano", "--no-smooth", "--save", "overlay,json"
+    )
+    assert result.returncode == 1
+    assert "3 done, 1 failed" in result.stderr
+    assert result.stderr.count("error: ") == 1
+    assert "truncfrag.mp4: damaged" in result.stderr
+    assert result.stderr.count("note: ") == 2
+    assert "apac.mp4: its sound is left out" in result.stderr
+    assert "resize_overlay.mp4: letterboxed" in result.stderr
+    for name, frames in (("truncfrag", 27), ("apac", 25), ("resize", 24), ("clip", 3)):
+        with VideoReader(out / f"{name}_overlay.mp4") as reader:
+            assert reader.pixel_aspect == (wide if name == "clip" else 1)
+            assert len(list(reader)) == frames
+        assert len((out / f"{name}.jsonl").read_text().splitlines()) == frames
+    lines = [json.loads(line) for line in (out / "resize.jsonl").read_text().splitlines()]
+    assert [(line["width"], line["height"]) for line in lines] == [(320, 240)] * 12 + [(480, 320)] * 12
+    for line in lines:
+        for hand in line["hands"]:
+            x, y, width, height = hand["box"]
+            assert x + width <= line["width"]
+            assert y + height <= line["height"]
+
+
 @pytest.fixture(scope="module")
 def nano() -> Segmenter:
     return load("nano", threads=1)
@@ -239,47 +277,9 @@ def test_an_error_that_no_one_foresaw_ends_one_video_only(
         raise AttributeError("'NoneType' object has no attribute 'name'")
 
     (tmp_path / "in").mkdir()
-    make_clip(tmp_path / "in" / "a.mp4", 3)
+    (tmp_path / "in" / "a.mp4").write_bytes(b"no picture")
     (tmp_path / "in" / "b.jpg").write_bytes(EXAMPLE.read_bytes())
     monkeypatch.setattr(VideoReader, "__init__", read)
     outcomes = states(nano, tmp_path / "in", output=tmp_path / "out")
     assert [state for state, _ in outcomes] == ["done", "failed"]
     assert "a.mp4: an error that handseg doesn't know (AttributeError: 'NoneType'" in outcomes[1][1]
-
-
-def test_files_that_are_odd_or_cut_beside_one_that_is_whole(tmp_path: Path) -> None:
-    cut, silent, sizes = (
-        case(name) / file
-        for name, file in (
-            ("video_cut_fragment", "truncfrag.mp4"),
-            ("video_undecodable_sound", "apac.mp4"),
-            ("resize_midway", "resize.ts"),
-        )
-    )
-    wide = Fraction(16, 11)
-    clip = make_clip(
-        tmp_path / "clip.mp4", 3, setup=lambda stream: setattr(stream.codec_context, "sample_aspect_ratio", wide)
-    )
-    out = tmp_path / "out"
-    result = handseg(
-        "predict", cut, silent, sizes, clip, "-o", out, "-m", "nano", "--no-smooth", "--save", "overlay,json"
-    )
-    assert result.returncode == 1
-    assert "3 done, 1 failed" in result.stderr
-    assert result.stderr.count("error: ") == 1
-    assert "truncfrag.mp4: damaged" in result.stderr
-    assert result.stderr.count("note: ") == 2
-    assert "apac.mp4: its sound is left out" in result.stderr
-    assert "resize_overlay.mp4: letterboxed" in result.stderr
-    for name, frames in (("truncfrag", 27), ("apac", 25), ("resize", 24), ("clip", 3)):
-        with VideoReader(out / f"{name}_overlay.mp4") as reader:
-            assert reader.pixel_aspect == (wide if name == "clip" else 1)
-            assert len(list(reader)) == frames
-        assert len((out / f"{name}.jsonl").read_text().splitlines()) == frames
-    lines = [json.loads(line) for line in (out / "resize.jsonl").read_text().splitlines()]
-    assert [(line["width"], line["height"]) for line in lines] == [(320, 240)] * 12 + [(480, 320)] * 12
-    for line in lines:
-        for hand in line["hands"]:
-            x, y, width, height = hand["box"]
-            assert x + width <= line["width"]
-            assert y + height <= line["height"]

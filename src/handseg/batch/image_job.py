@@ -37,12 +37,13 @@ class CocoEntry:
 @dataclass(frozen=True)
 class Done:
     """is_kept: all was there. reason: why it was done again, "" for the first time. notes: what else is to be said.
-    coco: its entry, if asked for."""
+    coco: its entry, if asked for. damage: what is wrong with a file whose outputs are as whole as they can be."""
 
     is_kept: bool
     reason: str = ""
     notes: tuple[str, ...] = ()
     coco: CocoEntry | None = None
+    damage: str = ""
 
 
 class ImageWork:

@@ -13,13 +13,15 @@ from handseg.batch.record import RECORD_FILE, Record
 from handseg.errors import MissingExtraError, VideoError
 from handseg.folders import find_files
 from handseg.image import IMAGE_SUFFIXES
-from handseg.video.containers import FRAMES_OF_JPEG
+from handseg.image_file import is_image
+from handseg.video.animation import is_animated
+from handseg.video.containers import MOTION_JPEG_SUFFIXES
 from handseg.video.frame import FRAME_FILE
 
 VIDEO_SUFFIXES = frozenset(
     {
         *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv", ".flv", ".3gp"),
-        *(".ogv", *FRAMES_OF_JPEG),
+        *(".ogv", *MOTION_JPEG_SUFFIXES),
     }
 )
 
@@ -94,11 +96,8 @@ class OwnOutputs:
 def is_video(path: Path) -> bool:
     """By its suffix; a file with an unknown one (.ts, or none) is looked into. An image named .mp4 is an image, an
     animated picture is a video."""
-    from handseg.image_file import is_image
-    from handseg.video.animation import is_animated
-
     suffix = path.suffix.lower()
-    if suffix in FRAMES_OF_JPEG or is_animated(path):
+    if suffix in MOTION_JPEG_SUFFIXES or is_animated(path):
         return True
     return suffix not in IMAGE_SUFFIXES and not is_image(path) and (suffix in VIDEO_SUFFIXES or _holds_video(path))
 

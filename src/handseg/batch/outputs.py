@@ -66,6 +66,10 @@ def image_path(source: Path, place: Path) -> str:
         return Path(image).as_posix()
 
 
+def _cutout(image: np.ndarray, result: HandMask) -> np.ndarray:
+    return draw.cutout(image, result.mask)
+
+
 def _indexed(path: Path, segmented: Segmented, _place: Path) -> None:
     save_indexed_png(path, draw.indexed(segmented.result.regions), draw.PALETTE)
 
@@ -96,9 +100,9 @@ KINDS: dict[str, Kind] = {
     "overlay": Kind(
         "_overlay.png", "_overlay.mp4", draw=lambda image, result: draw.overlay(image, result.mask), sound=True
     ),
-    "cutout": Kind(
-        "_cutout.png", "_cutout.webm", draw=lambda image, result: draw.cutout(image, result.mask), sound=True
-    ),
+    "cutout": Kind("_cutout.png", "_cutout.webm", draw=_cutout, sound=True),
+    "cutout-prores": Kind(None, "_cutout.mov", draw=_cutout, sound=True),
+    "cutout-png": Kind(None, "_cutout", draw=_cutout, frames=True),
     "matte": Kind("_matte.png", "_matte.mp4", draw=lambda _, result: result.matte),
     "heatmap": Kind("_heatmap.png", "_heatmap.mp4", draw=lambda image, result: draw.heatmap(image, result.probability)),
     "blur": Kind(

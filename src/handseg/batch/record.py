@@ -230,7 +230,7 @@ def settings_of(segmenter: Segmenter) -> dict[str, Any]:
     own = {
         name: value
         for name, value in vars(segmenter).items()
-        if not name.startswith("_") and isinstance(value, str | int | float | bool)
+        if not name.startswith("_") and isinstance(value, str | int | float | bool | None)
     }
     model = Path(segmenter.engine.model)
     weights = digest(model) if model.is_file() else text_digest(segmenter.card.to_json())

@@ -133,4 +133,6 @@ def _outcome(source: Path, work: Callable[[], Done]) -> Outcome:
         said = " ".join(str(error).split())
         message = f"{source}: an error that handseg doesn't know ({type(error).__name__}: {said}); please report it"
         return Outcome(source, "failed", message)
+    if done.damage:
+        return Outcome(source, "failed", done.damage, done.notes)
     return Outcome(source, "kept" if done.is_kept else "done", done.reason, done.notes)

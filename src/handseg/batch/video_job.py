@@ -46,11 +46,12 @@ class VideoWork:
             if reason in UNSURE and not self._plan.overwrite:
                 raise doubtful(self._plan.output / job.outputs[kind], reason)
         with held(self._plan.output / job.name, wait=False):
-            notes = self._segment(job, source, list(due))
-        return Done(is_kept=False, reason="; ".join(dict.fromkeys(filter(None, due.values()))), notes=tuple(notes))
+            notes, damage = self._segment(job, source, list(due))
+        reason = "; ".join(dict.fromkeys(filter(None, due.values())))
+        return Done(is_kept=False, reason=reason, notes=tuple(notes), damage=damage)
 
-    def _segment(self, job: Job, source: Source, kinds: list[str]) -> list[str]:
-        """Returns what was left out or changed though nothing failed, a line each."""
+    def _segment(self, job: Job, source: Source, kinds: list[str]) -> tuple[list[str], str]:
+        """Returns what was left out or changed, a line each, and what is wrong with the video, "" if nothing is."""
         from handseg.batch.video import segment_video
 
         record = self._plan.record
@@ -58,6 +59,7 @@ class VideoWork:
         begun = {kind: (path, "") for kind, path in outputs.items()}
         goes_on = {kind for kind, path in outputs.items() if self._goes_on(path, source)}
         notes: list[str] = []
+        damage = ""
         try:
             segment_video(
                 self._segmenter,
@@ -71,11 +73,10 @@ class VideoWork:
                 note=notes.append,
             )
         except DamagedVideoError as error:  # the outputs are as whole as they can be
-            self._note_written(outputs, source, job.name, str(error))
-            raise
+            damage = str(error)
         source.check()
-        self._note_written(outputs, source, job.name, "")
-        return notes
+        self._note_written(outputs, source, job.name, damage)
+        return notes, damage
 
     def _note_written(self, outputs: dict[str, str], source: Source, name: str, note: str) -> None:
         written = {kind: (path, digest(self._plan.output / path)) for kind, path in outputs.items()}

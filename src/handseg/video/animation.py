@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
 
-from PIL import Image, features
+from PIL import Image
 
 from handseg.errors import DamagedVideoError, ImageError, VideoError
 from handseg.image import load_image
-from handseg.image_file import open_image
+from handseg.image_file import TIFF_HEADS, open_image, open_pages
 from handseg.video.frame import SQUARE, VideoFrame
 
 PAGE = 1.0  # seconds of a page that has no duration: too far apart to be smoothed over
@@ -30,15 +29,11 @@ def is_animated(path: str | os.PathLike[str]) -> bool:
     Reads headers only, and never raises an error: what isn't there, isn't such a picture or is damaged isn't animated.
     A TIFF's thumbnails, overviews and masks are no pictures of their own.
     """
-    if not Path(path).is_file():  # of a pipe or a device there might be no end
-        return False
     try:
-        with open(path, "rb") as file:
-            kind = _kind(file)
-        if kind is None:
+        if not _may_move(Path(path)):
             return False
         with open_image(Path(path)) as image:
-            return sum(1 for _ in islice(_seek_each(image), 2)) == 2
+            return sum(1 for _ in islice(_seek_each(image, image.seek), 2)) == 2
     except Exception:  # PIL's readers raise nearly anything on damaged data
         return False
 
@@ -68,11 +63,10 @@ class AnimationReader:
             raise
 
     def _open(self) -> None:
-        with self.path.open("rb") as file:
-            if _kind(file) is None:
-                raise VideoError(f"{self.path}: not an animated picture; name a GIF, WebP, PNG, AVIF or TIFF")
+        if not _may_move(self.path):
+            raise VideoError(f"{self.path}: not an animated picture; name a GIF, WebP, PNG, AVIF or TIFF")
         try:
-            self._image = self._stack.enter_context(open_image(self.path))
+            self._pages = self._stack.enter_context(open_pages(self.path))
         except ImageError as error:
             raise VideoError(str(error)) from error
         self._decoded = self._decode()
@@ -108,44 +102,40 @@ class AnimationReader:
     def _decode(self) -> Iterator[tuple[VideoFrame, float]]:
         """Each frame and its duration in seconds."""
         time = 0.0
-        numbers = _seek_each(self._image)
+        image = self._pages.image
+        numbers = _seek_each(image, self._pages.seek)
         index = 0
         while True:
             try:
                 if next(numbers, None) is None:
                     return
-                image = load_image(self._image)
+                picture = load_image(image)
             except Exception as error:
                 self._damage = _reason(error)
                 return
-            duration = _duration(self._image)
-            yield VideoFrame(index, time, image), duration
+            self._pages.renew()
+            duration = _duration(image)
+            yield VideoFrame(index, time, picture), duration
             index, time = index + 1, time + duration
 
 
-def _kind(file: BinaryIO) -> str | None:
-    """PIL's name of the format, where the file begins as one that can be animated; the file is back at its start."""
-    head = file.read(64)
-    file.seek(0)
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return "TIFF"
-    if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and head[20] & 2:  # the flag "animation"
-        return "WEBP"
-    if head[4:12] == b"ftypavis" and features.check("avif"):
-        return "AVIF"
-    return None
+def _may_move(path: Path) -> bool:
+    """Whether a file begins as one of a format that has animations. Raises OSError where it can't be read."""
+    if not path.is_file():  # of a pipe or a device there might be no end
+        return False
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
+        return bool(head[20] & 2)  # the flag "animation"
+    return head.startswith((b"GIF87a", b"GIF89a", b"\x89PNG\r\n\x1a\n", *TIFF_HEADS)) or head[4:12] == b"ftypavis"
 
 
-def _seek_each(image: Image.Image) -> Iterator[int]:
+def _seek_each(image: Image.Image, seek: Callable[[int], None]) -> Iterator[int]:
     """The numbers of the pictures that count, each sought before it is given."""
     number = skipped = 0
     while skipped <= MOST_SKIPPED:
         try:
-            image.seek(number)
+            seek(number)
         except EOFError:
             return
         is_one = not (number == 0 and image.info.get("default_image"))  # an APNG's picture for old programs

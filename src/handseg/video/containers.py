@@ -1,16 +1,20 @@
 """Which kinds of video file are opened."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 # FFmpeg takes what looks like any of some 300 kinds: pictures of any size, playlists that name other files or
 # addresses, text. Cameras, phones and editors write these.
 CONTAINERS = (
     *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "asf", "flv", "ogg", "mxf", "gxf", "dv", "wtv", "rm"),
-    *("mp3", "flac", "wav", "aac"),  # sound, to say that it is
     *("mjpeg", "m4v", "h264", "hevc", "vvc", "av1", "obu", "ivf", "vc1", "nut", "yuv4mpegpipe"),
+    *("mp3", "flac", "wav", "aac"),  # of which it is said that they are sound alone
 )
 OPENING = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}  # for `av.open` of a file
-FRAMES_OF_JPEG = frozenset({".mjpeg", ".mjpg"})  # one JPEG after the other: FFmpeg takes them for a picture
+MOTION_JPEG_SUFFIXES = frozenset({".mjpeg", ".mjpg"})  # such a file begins as a JPEG picture does
 
 
-def format_of(suffix: str) -> str | None:
-    """FFmpeg's name of the kind that a suffix stands for, where the content doesn't tell; else None."""
-    return "mjpeg" if suffix.lower() in FRAMES_OF_JPEG else None
+def forced_format(path: Path) -> str | None:
+    """The `format` for `av.open` where FFmpeg would take the content for something else, a row of pictures; or None."""
+    return "mjpeg" if path.suffix.lower() in MOTION_JPEG_SUFFIXES else None
