@@ -113,8 +113,6 @@ KINDS: dict[str, Kind] = {
     "yolo": Kind(".txt", write=_yolo),
     "labelme": Kind("_labelme.json", write=_labelme, names_place=True),
     "coco": Kind(None),  # COCO_FILE, one for all images
-    "cutout-prores": Kind(None, "_cutout.mov", draw=lambda image, result: draw.cutout(image, result.mask), sound=True),
-    "cutout-png": Kind(None, "_cutout", draw=lambda image, result: draw.cutout(image, result.mask), frames=True),
 }
 IMAGE_KINDS = tuple(name for name, kind in KINDS.items() if kind.image is not None or name == "coco")
 VIDEO_KINDS = tuple(name for name, kind in KINDS.items() if kind.video is not None)
