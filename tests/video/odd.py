@@ -80,7 +80,11 @@ uneven = [0.0, 0.04, 0.05, 0.3, 0.31, *(0.5 + 0.1 * i for i in range(FRAMES - 5)
 ODD: dict[str, tuple[str, Callable[[Path], object], int | None]] = {
     "zero.mp4": ("zero bytes", lambda p: p.write_bytes(b""), 0),
     "text.mp4": ("text", lambda p: p.write_text("no video\n" * 100), 0),
-    "picture.mp4": ("a JPEG, taken for the picture that it is", renamed(".jpg", lambda p: Image.fromarray(square(0)).save(p)), 1),
+    "picture.mp4": (
+        "a JPEG, taken for the picture that it is",
+        renamed(".jpg", lambda p: Image.fromarray(square(0)).save(p)),
+        1,
+    ),
     "sound.mp4": ("sound alone", audio_only, 0),
     "one.mp4": ("one frame", clip(frames=1), 1),
     "tiny.mkv": ("2×2 pixels", clip(codec="ffv1", pixels="yuv444p", size=(2, 2)), None),
