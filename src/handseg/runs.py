@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+
+AT_ONCE = 1 << 20  # pixels that are summed at a time: of a large image they are many
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +36,16 @@ class Runs:
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """float64 (count,): of each region the sum over its pixels of `values`, H×W."""
-        if not len(self.rows):
-            return np.zeros(self.count)
-        first = self.rows * self.shape[1]
-        bounds = np.column_stack([first + self.starts, first + self.ends]).ravel()
-        flat = values.ravel()
-        # The sums between the runs are left out; an end past the last pixel is none that can be asked for.
-        inside = np.add.reduceat(flat, bounds[:-1] if bounds[-1] == flat.size else bounds, dtype=np.float64)[::2]
+        flat, first, lengths = values.ravel(), self.rows * self.shape[1] + self.starts, self.ends - self.starts
+        inside = np.zeros(len(lengths))
+        after = np.cumsum(lengths)  # pixels up to the end of each run
+        steps = np.arange(0, int(lengths.sum()), AT_ONCE)
+        for start, stop in pairwise([*np.searchsorted(after, steps).tolist(), len(lengths)]):
+            if start < stop:
+                before = after[start:stop] - lengths[start:stop] - (after[start] - lengths[start])
+                pixels = np.arange(before[-1] + lengths[stop - 1])
+                pixels += np.repeat(first[start:stop] - before, lengths[start:stop])
+                inside[start:stop] = np.add.reduceat(flat[pixels], before, dtype=np.float64)
         return self.per_region(inside)
 
     def chosen(self, order: np.ndarray) -> Runs:
