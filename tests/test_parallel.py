@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from handseg.image import load_image, save_png
-from handseg.parallel import ahead, cores, in_order
+from handseg.parallel import Room, ahead, cores, in_order
 from tests.cli.test_predict import EXAMPLE, handseg
 
 
@@ -91,6 +91,27 @@ def test_items_are_made_ahead_of_time_but_not_far() -> None:
     for n in ahead(range(1000), 2):
         if n == 3:
             break
+
+
+def test_threads_hold_no_more_than_there_is_room_for() -> None:
+    room, held, most = Room(10), [0.0], [0.0]
+    changing = threading.Lock()
+
+    def work(amount: float) -> float:
+        with room.taken(amount):
+            with changing:
+                held[0] += amount
+                most[0] = max(most[0], held[0])
+                assert held[0] <= max(10, amount)
+            time.sleep(0.002)
+            with changing:
+                held[0] -= amount
+        return amount
+
+    amounts = [3, 4, 9, 1, 25, 2, 2, 5, 0, 11] * 4  # two are more than there is room for, and have it to themselves
+    assert [future.result() for _, future in in_order(work, amounts, 4)] == amounts
+    assert held == [0]
+    assert most == [25]
 
 
 def test_a_folder_gives_the_same_with_any_number_of_threads(tmp_path: Path) -> None:

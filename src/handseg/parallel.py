@@ -6,8 +6,10 @@ import ctypes
 import os
 import platform
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Condition
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -29,6 +31,28 @@ def return_freed_arrays() -> None:
     """
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_ARRAY)
+
+
+class Room:
+    """Lets threads work at a time as long as what they hold together fits into `size`; one alone always may."""
+
+    def __init__(self, size: float) -> None:
+        self._size = size
+        self._taken = 0.0
+        self._changed = Condition()
+
+    @contextmanager
+    def taken(self, amount: float) -> Iterator[None]:
+        """Waits until there is so much room, and holds it within the `with` block."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + amount <= self._size)
+            self._taken += amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= amount
+                self._changed.notify_all()
 
 
 def in_order(

@@ -18,9 +18,11 @@ from handseg.batch.outputs import KINDS, Kind, Segmented
 from handseg.batch.plan import Job, Plan
 from handseg.batch.record import EDITED, NO_RECORD, Made, Source, digest, settings_of
 from handseg.errors import HandsegError
-from handseg.image import load_image
+from handseg.image import image_size, load_image
+from handseg.parallel import Room
 from handseg.segmenter import Segmenter
 
+MOST_PIXELS = 64e6  # of the images that are worked on at a time; each takes some 20 bytes a pixel
 UNSURE = (NO_RECORD, EDITED)  # reasons to make an output again, but not to replace it unasked
 
 
@@ -54,6 +56,7 @@ class ImageWork:
         self._segmenter = segmenter
         self._coco = coco
         self.settings = settings_of(segmenter)
+        self._room = Room(MOST_PIXELS)
 
     def __call__(self, job: Job) -> Done:
         """Raises HandsegError when the image can't be read or an output can't be written."""
@@ -62,6 +65,11 @@ class ImageWork:
         if not due:
             self._refresh(job, source)
             return Done(is_kept=True)
+        with self._room.taken(pixels_of(job.source)):
+            return self._segment(job, source, due)
+
+    def _segment(self, job: Job, source: Source, due: dict[str, str]) -> Done:
+        """due: the outputs to be written, and why (`_why`)."""
         image = load_image(job.source)
         result = self._segmenter(image)
         segmented = Segmented(job.source, image, result, self._segmenter)
@@ -102,6 +110,15 @@ class ImageWork:
         if stale:
             with suppress(HandsegError):  # in a folder that may only be read it just takes longer
                 self._plan.record.add(stale, source, job.name, self.settings)
+
+
+def pixels_of(path: Path) -> int:
+    """How many an image has, by its header; 0 where that can't be read, which is said when it is loaded."""
+    try:
+        height, width = image_size(path)
+    except HandsegError:
+        return 0
+    return height * width
 
 
 def why_again(
