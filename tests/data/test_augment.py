@@ -77,6 +77,29 @@ def test_cards_lie_behind_the_hand_that_holds_them() -> None:
         assert (view != image)[laid].any(axis=1).mean() > 0.9
 
 
+def test_a_thing_that_is_gripped_hides_the_palm_and_nothing_else_changes() -> None:
+    image, mask = scene(np.random.default_rng(0), 200, 300)
+    label = planes(mask)
+    hidden = 0
+    for seed in range(20):
+        view, both = module.grip_thing(image, label, np.random.default_rng(seed), image if seed % 2 else None)
+        laid = (both != label).any(axis=2)
+        assert (both[laid] == SURELY_BACKGROUND).all()
+        touched = cv2.dilate((view != image).any(axis=2).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+        assert not (laid & ~touched).any()
+        hidden += int((laid & (mask > 0)).sum())
+    assert hidden > 0
+
+
+def test_a_dim_room_is_darker_and_the_same_scene() -> None:
+    image, _ = scene(np.random.default_rng(0), 200, 300)
+    for seed in range(10):
+        view = module.dim(image, np.random.default_rng(seed))
+        assert view.dtype == np.uint8
+        assert view.mean() < 0.6 * image.mean()
+        assert np.corrcoef(view.ravel(), image.ravel())[0, 1] > 0.5
+
+
 def test_without_a_hand_nothing_is_held() -> None:
     image, mask = scene(np.random.default_rng(0))
     label = planes(np.zeros_like(mask))

@@ -31,6 +31,7 @@ class Augmentation:
     occlude: probabilities. grey: probability of losing all colour. paste: probability that the hands of another
     image are laid over this one (Ghiasi et al., Simple Copy-Paste, CVPR 2021). skin, glove: probabilities that
     hands (and forearms) get another tone, and hands a coloured glove. hold: probability that a hand gets cards to hold.
+    grip: probability that a thing lies before a palm, with fingers before it or not. dark: probability of a dim room.
     """
 
     flip: float = 0.5
@@ -52,6 +53,8 @@ class Augmentation:
     skin: float = 0.0
     glove: float = 0.0
     hold: float = 0.0
+    grip: float = 0.0
+    dark: float = 0.0
 
     def __call__(
         self,
@@ -80,6 +83,8 @@ class Augmentation:
             image = glove(image, hands, random_colour(rng), rng.uniform(0.5, 1))
         if rng.random() < self.hold:
             image, label = hold_cards(image, label, rng)
+        if rng.random() < self.grip:
+            image, label = grip_thing(image, label, rng, None if donor is None else donor[0])
         if rng.random() < self.occlude:
             image, label = occlude(image, label, rng)
         if rng.random() < self.shadow:
@@ -89,6 +94,8 @@ class Augmentation:
             image = blur(image, rng)
         if rng.random() < self.noise:
             image = add_noise(image, rng)
+        if rng.random() < self.dark:
+            image = dim(image, rng)
         if rng.random() < self.jpeg:
             image = compress(image, rng)
         return image, label
@@ -248,6 +255,65 @@ def hold_cards(image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -
     alpha = cv2.GaussianBlur(np.where(hand, 0, cards), (0, 0), 0.7)[..., None] / np.float32(255)
     mixed = (laid * alpha + image * (1 - alpha)).round().astype(np.uint8)
     return mixed, np.where(((cards > 0) & (hand == 0))[..., None], np.array(NOTHING, np.uint8), label)
+
+
+def grip_thing(
+    image: np.ndarray, label: np.ndarray, rng: np.random.Generator, texture: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lay a long thing (a cup, a phone, a block) across a hand; half of the time its fingers lie before the thing.
+
+    texture: RGB uint8, any size, a piece of which the thing may look like; None: it is of one colour, shaded.
+    """
+    hand = np.where(may_be_hand(label) > 0, 255, 0).astype(np.uint8)
+    rows, columns = np.nonzero(hand)
+    if not len(rows):
+        return image, label
+    _, regions = cv2.connectedComponents(hand)
+    i = int(rng.integers(len(rows)))
+    region = (regions == regions[rows[i], columns[i]]).astype(np.uint8)
+    extent = sqrt(np.count_nonzero(region))
+    long, wide = extent * rng.uniform(0.7, 1.6), extent * rng.uniform(0.25, 0.7)
+    if min(long, wide) < 3:
+        return image, label
+    angle = rng.uniform(0, 180)
+    thing = np.zeros_like(hand)
+    centre = (float(columns[i]), float(rows[i]))
+    if rng.random() < 0.4:
+        cv2.ellipse(thing, (centre, (long, wide), angle), 255, -1)
+    else:
+        cv2.fillPoly(thing, [cv2.boxPoints((centre, (long, wide), angle)).round().astype(np.int32)], 255)
+    laid = _surface(image.shape[:2], angle, rng, texture)
+    if rng.random() < 0.5:  # fingers are what is thinner than the palm
+        radius = max(1, round(extent * rng.uniform(0.12, 0.2)))
+        palm = cv2.morphologyEx(
+            region, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+        )
+        thing[(region > 0) & (palm == 0)] = 0
+    alpha = cv2.GaussianBlur(thing, (0, 0), 0.7)[..., None] / np.float32(255)
+    mixed = (laid * alpha + image * (1 - alpha)).round().astype(np.uint8)
+    return mixed, np.where((thing > 0)[..., None], np.array(NOTHING, np.uint8), label)
+
+
+def _surface(shape: tuple[int, int], angle: float, rng: np.random.Generator, texture: np.ndarray | None) -> np.ndarray:
+    """RGB uint8 of `shape`: a piece of a picture, or a colour that is lighter to one side, as a round thing's is."""
+    height, width = shape
+    if texture is not None and rng.random() < 0.5:
+        part_h, part_w = (max(2, round(n * rng.uniform(0.1, 0.5))) for n in texture.shape[:2])
+        top, left = int(rng.integers(texture.shape[0] - part_h + 1)), int(rng.integers(texture.shape[1] - part_w + 1))
+        return np.asarray(cv2.resize(texture[top : top + part_h, left : left + part_w], (width, height)))
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    turn = np.deg2rad(angle)
+    across = (y * np.cos(turn) - x * np.sin(turn)) / max(shape)
+    shade = 1 + rng.uniform(0, 0.4) * np.sin(2 * np.pi * (rng.uniform(2, 6) * across + rng.random()))
+    return np.clip(rng.integers(10, 246, 3) * shade[..., None], 0, 255).astype(np.uint8)
+
+
+def dim(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A dim room: a twelfth to half of the light, of one lamp's colour, and the noise of a sensor that is turned up."""
+    light = exp(rng.uniform(log(0.08), log(0.5))) * rng.uniform([0.9, 0.75, 0.5], [1.1, 1.0, 1.1])
+    noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(1, 6))
+    dark: np.ndarray = np.clip(image * light.astype(np.float32) + noise, 0, 255).astype(np.uint8)
+    return dark
 
 
 def cast_shadow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
