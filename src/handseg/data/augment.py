@@ -305,7 +305,7 @@ def _surface(shape: tuple[int, int], angle: float, rng: np.random.Generator, tex
     turn = np.deg2rad(angle)
     across = (y * np.cos(turn) - x * np.sin(turn)) / max(shape)
     shade = 1 + rng.uniform(0, 0.4) * np.sin(2 * np.pi * (rng.uniform(2, 6) * across + rng.random()))
-    return np.clip(rng.integers(10, 246, 3) * shade[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(rng.integers(10, 246, 3) * shade[..., None], 0, 255).astype(np.uint8))
 
 
 def dim(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
