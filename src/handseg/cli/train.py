@@ -16,6 +16,10 @@ from handseg.cli.meaning import tell_meaning
 from handseg.errors import MissingExtraError, TrainingError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from handseg.data import Sample, Split
+    from handseg.data.mixture import MixtureData
     from handseg.segmenter import Segmenter
 
 
@@ -25,43 +29,24 @@ if TYPE_CHECKING:
     "--data",
     multiple=True,
     type=click.Path(path_type=Path),
-    required=True,
     help="Folder labelled hand, cut at the wrist; may be given again.",
 )
 @click.option(
-    "--forearm-data",
-    multiple=True,
+    "--mixture",
     type=click.Path(path_type=Path),
-    help="Folder labelled hand and bare forearm; may be given again. Always trained on, never split.",
+    help="File that names all data, source by source, and who is tested on (docs/training.md); instead of --data.",
 )
 @click.option(
-    "--extra-data",
+    "--root",
+    "roots",
     multiple=True,
-    type=click.Path(path_type=Path),
-    help="Folder labelled hand, of other kinds of scenes than --data; may be given again. Always trained on, never "
-    "split; each has the same share of the draws.",
-)
-@click.option(
-    "--landmarks",
-    type=click.Path(path_type=Path),
-    help="File of hand landmarks that tell the wrist in --forearm-data (docs/models/collect_landmarks.py).",
-)
-@click.option(
-    "--background-data",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Folder of photos that show no hands, without masks; may be given again.",
-)
-@click.option(
-    "--unlabelled-data",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Folder of photos without masks, on which recipes that distil imitate the teacher; may be given again.",
+    metavar="NAME=FOLDER",
+    help="Where a root of the mixture's file lies; may be given again.",
 )
 @click.option(
     "--teacher",
-    help="Model, packaged or a file, that finds the wrist in --forearm-data and is imitated by recipes that distil; "
-    "must not have seen the test side. Default: the shape of the labels. Kept in the run.",
+    help="Model, packaged or a file, that finds the wrist in labels that include the forearm, and is imitated by "
+    "recipes that distil; must not have seen the test side. Default: the shape of the labels. Kept in the run.",
 )
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option(
@@ -105,11 +90,8 @@ if TYPE_CHECKING:
 def command(
     recipe: str,
     data: tuple[Path, ...],
-    forearm_data: tuple[Path, ...],
-    extra_data: tuple[Path, ...],
-    landmarks: Path | None,
-    background_data: tuple[Path, ...],
-    unlabelled_data: tuple[Path, ...],
+    mixture: Path | None,
+    roots: tuple[str, ...],
     teacher: str | None,
     output: Path,
     split: Path | None,
@@ -123,90 +105,51 @@ def command(
     epochs: int | None,
     **settings: Any,
 ) -> None:
-    """Train a model on EgoHands roots, or folders with images/ and masks/.
+    """Train a model on EgoHands roots, on folders with images/ and masks/, or on a mixture of many sources.
 
     OUTPUT gets run.json (what made the run), split.json, last.ckpt, best.ckpt, curves.csv and curves.png.
     """
     try:
         from handseg.training.fit import SPLIT_FILE, FitOptions, fit
-        from handseg.training.manifest import Origin, by_folder
+        from handseg.training.manifest import Origin
         from handseg.training.memory import keep_freed_memory
         from handseg.training.recipe import Recipe
     except ImportError as error:
         raise MissingExtraError("Training", "train") from error
-    from handseg.data import read_background, read_datasets, read_extra, read_forearm, read_unlabelled
-    from handseg.data.identity import name_datasets
-    from handseg.data.landmarks import with_landmarks
-    from handseg.data.leaks import overlaps, refuse_leaks
-    from handseg.data.splits import SUBSETS, make_split
-    from handseg.image import write_atomically
+    from handseg.data.splits import SUBSETS
 
     chosen = Recipe.load(recipe)
     if epochs is not None:
         chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, epochs=epochs))
     resume = resume or force_resume
-    kept = output / SPLIT_FILE
-    if split is None and kept.is_file():
-        split = kept
-    if split is None and resume:
-        if not (output / "last.ckpt").is_file():
-            raise TrainingError(f"{kept}: nothing to resume; start the run without --resume")
-        raise TrainingError(
-            f"{kept}: missing, so what the run learned from isn't known; put it back, or name it: --split"
-        )
-    sides = load_split(split) if split else None
-    group_by = group_by or (sides.group_by if sides else "")
-    names = name_datasets(dict.fromkeys([*data, *forearm_data, *extra_data]))
-    samples = read_datasets(data, group_by=group_by, mask_values=mask_values, names=names)
-    forearm = [s for root in forearm_data for s in read_forearm(root, name=names[root])]
-    extra = [s for root in extra_data for s in read_extra(root, name=names[root])]
-    tell_meaning([*samples, *forearm, *extra])
-    tracked = output / "landmarks.json"  # kept, so that a resumed run learns from the same
-    if landmarks is not None and not tracked.is_file():
-        with_landmarks(forearm, landmarks)  # fails here, before anything is written
-        text = landmarks.read_bytes()
-        write_atomically(tracked, lambda file: file.write(text))
-    if tracked.is_file():
-        forearm = with_landmarks(forearm, tracked)
-    background = [s for root in background_data for s in read_background(root)]
-    unlabelled = [s for root in unlabelled_data for s in read_unlabelled(root)]
-    tell_alone(samples)
-    others = [*forearm, *extra, *background, *unlabelled]
-    prints = prints_of([*samples, *others])
-    # Not by --seed: runs with other seeds are compared, averaged and ensembled, so that all must leave out the same.
-    if sides is None:
-        sides = make_split(samples, protocol, group_by=group_by, prints=[prints[s.image] for s in samples])
-    elif split is not None:
-        sides.select(samples, "test")
-        refuse_leaks(sides, samples, prints, split)
+    if resume and not (output / "last.ckpt").is_file() and not (output / SPLIT_FILE).is_file():
+        raise TrainingError(f"{output / SPLIT_FILE}: nothing to resume; start the run without --resume")
+    shares: dict[str, float] = {}
+    if mixture is not None:
+        alone = {"--data": data, "--split": split, "--group-by": group_by, "--mask-values": mask_values}
+        if others := [option for option, value in alone.items() if value]:
+            raise TrainingError(f"{others[0]} isn't for a mixture; write it into {mixture}")
+        read = _read_mixture(mixture, roots, output)
+        samples, sides, shares, sources = read.samples, read.split, read.shares, read.sources
+    elif data:
+        samples, sides, sources = _read_data(data, output, split, protocol, group_by, mask_values, resume)
+    else:
+        raise TrainingError("nothing to train on; name a folder with --data, or a mixture's file with --mixture")
     if final:
         sides = sides.without_test()
     train, val, test = (sides.select(samples, side) for side in SUBSETS)
+    kinds = [("with forearms", [s for s in train if s.policy != "hand"]), ("without hands", [s for s in train if s.background]), ("without labels", [s for s in train if s.unlabelled])]
+    of_these = ", ".join(f"{len(members)} {kind}" for kind, members in kinds if members)
     click.echo(
-        f"{chosen.name}: {len(train)} images to train on, {len(forearm)} with forearms, "
-        f"{len(extra)} of other scenes, {len(background)} without hands, {len(unlabelled)} without labels, "
+        f"{chosen.name}: {len(train)} images to train on{f' ({of_these})' if of_these else ''}, "
         f"{len(val)} to validate, {len(sides.test)} kept for testing ({sides.protocol})",
         err=True,
     )
-    if leaks := overlaps({"trained on": others, "held out": [*val, *test]}, prints):
-        more = f" (and {len(leaks) - 1} more)" if len(leaks) > 1 else ""
-        click.echo(f"a leak: {leaks[0][1]}{more}", err=True)
     options = FitOptions(progress=sys.stderr.isatty(), **settings)
     wrist = _keep_teacher(teacher, output, options.threads)
-    train += others
     keep_freed_memory()
     held_out = {s.session for s in test}
-    origin = Origin(
-        command=shlex.join(["handseg", *sys.argv[1:]]),
-        sources={
-            **by_folder("--data", data, samples),
-            **by_folder("--forearm-data", forearm_data, forearm),
-            **by_folder("--extra-data", extra_data, extra),
-            **by_folder("--background-data", background_data, background),
-            **by_folder("--unlabelled-data", unlabelled_data, unlabelled),
-        },
-        split=sides,
-    )
+    origin = Origin(command=shlex.join(["handseg", *sys.argv[1:]]), sources=sources, split=sides)
     checkpoint = fit(
         chosen,
         train,
@@ -217,10 +160,72 @@ def command(
         force=force_resume,
         init=init,
         teacher=wrist,
+        shares=shares,
         held_out=held_out,
         origin=origin,
     )
     click.echo(f"{checkpoint}")
+
+
+def _read_data(
+    data: Sequence[Path],
+    run: Path,
+    split: Path | None,
+    protocol: Any,
+    group_by: str,
+    mask_values: str,
+    resume: bool,
+) -> tuple[list[Sample], Split, dict[str, list[Sample]]]:
+    """The samples of folders, their sides, and what came from which folder."""
+    from handseg.data import read_datasets
+    from handseg.data.identity import name_datasets
+    from handseg.data.leaks import refuse_leaks
+    from handseg.data.splits import make_split
+    from handseg.training.fit import SPLIT_FILE
+    from handseg.training.manifest import by_folder
+
+    kept = run / SPLIT_FILE
+    if split is None and kept.is_file():
+        split = kept
+    if split is None and resume:
+        raise TrainingError(
+            f"{kept}: missing, so what the run learned from isn't known; put it back, or name it: --split"
+        )
+    sides = load_split(split) if split else None
+    group_by = group_by or (sides.group_by if sides else "")
+    samples = read_datasets(data, group_by=group_by, mask_values=mask_values, names=name_datasets(dict.fromkeys(data)))
+    tell_meaning(samples)
+    tell_alone(samples)
+    prints = prints_of(samples)
+    # Not by --seed: runs with other seeds are compared, averaged and ensembled, so that all must leave out the same.
+    if sides is None:
+        sides = make_split(samples, protocol, group_by=group_by, prints=[prints[s.image] for s in samples])
+    elif split is not None:
+        sides.select(samples, "test")
+        refuse_leaks(sides, samples, prints, split)
+    return samples, sides, by_folder("--data", data, samples)
+
+
+def _read_mixture(path: Path, roots: Sequence[str], run: Path) -> MixtureData:
+    """The data of a mixture's file; refused where the run in the folder was begun with other sides."""
+    from handseg.data import Mixture, Split
+    from handseg.training.fit import SPLIT_FILE
+
+    if wrong := [root for root in roots if "=" not in root]:
+        raise TrainingError(f"--root {wrong[0]}: no NAME=FOLDER; write it as data=/where/it/lies")
+    mixture = Mixture.load(path, dict(root.split("=", 1) for root in roots))
+    read = mixture.read(prints_of)
+    tell_meaning(read.samples)
+    if read.left_out:
+        click.echo(
+            f"{path}: {len(read.left_out)} images look like one held out and aren't trained on, "
+            f"{read.left_out[0].image} first",
+            err=True,
+        )
+    kept = run / SPLIT_FILE
+    if kept.is_file() and Split.load(kept).hash != read.split.hash:
+        raise TrainingError(f"{kept}: the run was begun with other sides than {path} names now; start a new run")
+    return read
 
 
 def _keep_teacher(model: str | None, run: Path, threads: int) -> Segmenter | None:

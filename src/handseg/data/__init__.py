@@ -4,20 +4,18 @@ from handseg.data.folder import (
     read_background,
     read_dataset,
     read_datasets,
-    read_extra,
-    read_forearm,
     read_unlabelled,
 )
+from handseg.data.mixture import Mixture
 from handseg.data.sample import Sample
 from handseg.data.splits import Split
 
 __all__ = [
+    "Mixture",
     "Sample",
     "Split",
     "read_background",
     "read_dataset",
     "read_datasets",
-    "read_extra",
-    "read_forearm",
     "read_unlabelled",
 ]

@@ -119,33 +119,6 @@ def scan_dataset(
     return settled.samples, [*faults, *ungrouped, *problems]
 
 
-def read_extra(root: str | Path, *, name: str | None = None) -> list[Sample]:
-    """The samples of a folder labelled `hand` that is trained on beside the main data, see `read_dataset`.
-
-    Raises DataError where an index says that the labels include the forearm.
-    """
-    samples = read_dataset(root, "hand", name=name)
-    return [replace(s, extra=str(root)) for s in _of_policy(root, samples, "hand", "--forearm-data")]
-
-
-def read_forearm(root: str | Path, *, name: str | None = None) -> list[Sample]:
-    """The samples of a folder labelled `hand+forearm`, see `read_dataset`.
-
-    Raises DataError where an index says that the labels end at the wrist.
-    """
-    samples = read_dataset(root, "hand+forearm", name=name)
-    return _of_policy(root, samples, "hand+forearm", "--extra-data")
-
-
-def _of_policy(root: str | Path, samples: list[Sample], policy: LabelPolicy, otherwise: str) -> list[Sample]:
-    if other := [s for s in samples if s.policy != policy]:
-        raise DataError(
-            f"{root}: its index.csv or dataset.toml says that {other[0].name} is labelled {other[0].policy}; "
-            f"give it as {otherwise}"
-        )
-    return samples
-
-
 def read_background(root: str | Path) -> list[Sample]:
     """The images at any depth below a folder, as samples without hands: nothing in them is one.
 

@@ -7,7 +7,7 @@ import platform
 import signal
 import sys
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -82,6 +82,7 @@ def fit(
     force: bool = False,
     init: str | Path | None = None,
     teacher: Segmenter | None = None,
+    shares: Mapping[str, float] = {},
     held_out: Collection[str] = (),
     origin: Origin | None = None,
 ) -> Path:
@@ -92,7 +93,7 @@ def fit(
     differs from the run's `run.json` is an error. force: go on all the same. origin: what `run.json` tells besides.
     init: a checkpoint, or a packaged or exported model, to start from; its network or encoder must be the recipe's.
     teacher: finds the wrist in hand+forearm labels (None: their shape does), and is imitated if the recipe says so.
-    held_out: sessions to be tested on; a warning says which of them `init` or `teacher` has learned from.
+    shares: of the draws, of each source of a mixture. held_out: sessions to be tested on; a warning says which of them `init` or `teacher` has learned from.
     Raises TrainingError when the run can't start or was stopped because it was useless, DataError for bad data.
     """
     origin = origin or Origin()
@@ -168,7 +169,7 @@ def _fit(
     trainer = _trainer(recipe, folder, options)
     card = recipe.card(recipe.build_network(pretrained=False).stride, training=True)
     long_side = recipe.input.long_side
-    weights = drawing_weights(train, recipe)
+    weights = drawing_weights(train, recipe.run.session_power, shares)
     see = None if teacher is None else (lambda image: teacher(image).probability)
     training = TrainingData(Memory(train, long_side, see), card, recipe.augment, options.seed, weights)
     run_card = recipe.card(card.stride, training=False)
@@ -310,31 +311,13 @@ def labelled_sessions(samples: Sequence[Sample]) -> set[str]:
     return {s.session for s in samples if not (s.background or s.unlabelled)}
 
 
-def drawing_weights(samples: Sequence[Sample], recipe: Recipe) -> np.ndarray | None:
-    """Drawing weights: sessions by their power; forearm labels, other scenes (each folder alike), images without hands
-    and images without labels by their shares; None for a plain permutation."""
-    arm = np.array([s.policy != "hand" for s in samples])
-    background = np.array([s.background for s in samples])
-    unlabelled = np.array([s.unlabelled for s in samples])
-    folders = sorted({s.extra for s in samples if s.extra})
-    extra = [np.array([s.extra == folder for s in samples]) for folder in folders]
-    groups = [
-        (arm, recipe.run.forearm_share),
-        *((members, recipe.run.extra_share / len(folders)) for members in extra),
-        (background, recipe.run.background_share),
-        (unlabelled, recipe.run.unlabelled_share),
-    ]
-    groups = [(members, share) for members, share in groups if members.any()]
-    if recipe.run.session_power == 1 and not groups:
+def drawing_weights(samples: Sequence[Sample], power: float, shares: Mapping[str, float]) -> np.ndarray | None:
+    """Drawing weights: of the sessions by their power, of a mixture's sources by their shares; None for a plain
+    permutation."""
+    if power == 1 and not shares:
         return None
-    weights = session_weights(samples, recipe.run.session_power)
-    rest = 1 - sum(share for _, share in groups)
-    if rest <= 0:
-        raise TrainingError(f"{recipe.name}: the shares in its [run] table leave nothing for --data; lower them")
-    groups.append(
-        (~np.any([members for members, _ in groups], axis=0) if groups else np.ones(len(samples), bool), rest)
-    )
-    for members, share in groups:
-        if members.any():
-            weights[members] *= share / weights[members].sum()
+    weights = session_weights(samples, power)
+    for source, share in shares.items():
+        members = np.array([s.source == source for s in samples])
+        weights[members] *= share / weights[members].sum()
     return weights

@@ -134,7 +134,7 @@ def fingerprint(samples: Sequence[Sample]) -> str:
 
 
 def _parts(sample: Sample, session: int) -> Iterator[bytes]:
-    flags = sample.background, sample.unlabelled, bool(sample.extra), sample.inverted
+    flags = sample.background, sample.unlabelled, sample.source, sample.inverted
     yield json.dumps([sample.name, session, sample.policy, *flags, str(sample.meaning)]).encode()
     for part in (sample.image, sample.label, sample.hands, sample.forearm, sample.landmarks):
         if isinstance(part, Path):

@@ -150,13 +150,17 @@ class HandModule(pl.LightningModule):
             # Lightning keeps its state, but would step it after the epoch's checkpoint, and without a validation too.
             scheduler = {"scheduler": plateau, "monitor": "val_loss", "frequency": self.recipe.run.epochs + 1}
         else:
-            cosine = torch.optim.lr_scheduler.LambdaLR(optimizer, self._cosine)
-            scheduler = {"scheduler": cosine, "interval": "step"}
+            by_step = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
+            scheduler = {"scheduler": by_step, "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
-    def _cosine(self, step: int) -> float:
-        warmup = self.recipe.optimizer.warmup
+    def rate(self, step: int) -> float:
+        """Learning rate at an optimizer step, as a fraction of the highest."""
+        options = self.recipe.optimizer
+        warmup = options.warmup
         if step < warmup:
             return (step + 1) / warmup
+        if options.schedule == "trapezoid":
+            return min(1.0, max(0.0, self.steps - step) / max(1.0, options.cooldown * self.steps))
         done = (step - warmup) / max(1, self.steps - warmup)
         return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

@@ -62,15 +62,18 @@ class Input:
 class Optimizer:
     """name: adam or adamw (no decay on norms and biases). lr: the highest rate. encoder_lr: factor on the
     encoder's rate. schedule: `plateau` halves on a validation loss that stalls for 5 epochs; `cosine` warms up
-    linearly for `warmup` steps, then falls to 0 at the last epoch. clip: largest gradient norm; 0 for none. only: the
+    linearly for `warmup` steps, then falls to 0 at the last epoch; `trapezoid` warms up, stays, and falls to 0 along a
+    line in the last `cooldown` of the steps, so that a run whose end isn't settled can be ended, or lengthened, at any
+    time (Hägele et al., Scaling laws and compute-optimal training beyond fixed training durations, 2024). clip: largest gradient norm; 0 for none. only: the
     part of the network that is trained, all else staying as it is; "" for all of it."""
 
     name: Literal["adam", "adamw"] = "adamw"
     lr: float = 1e-3
     encoder_lr: float = 1.0
     weight_decay: float = 0.0
-    schedule: Literal["plateau", "cosine"] = "cosine"
+    schedule: Literal["plateau", "cosine", "trapezoid"] = "cosine"
     warmup: int = 0
+    cooldown: float = 0.25
     clip: float = 0.0
     only: Literal["", "class_head", "forearm_head"] = ""
 
@@ -78,9 +81,7 @@ class Optimizer:
 @dataclass(frozen=True)
 class Run:
     """epochs: at most. draws: images an epoch; 0 for each once. session_power: see `session_weights`; 1 draws
-    without replacement. forearm_share: fraction of the draws from hand+forearm data. extra_share: from other scenes
-    than the main data's, background_share: from images without hands, unlabelled_share: from images without labels,
-    where such are given. validate_every: epochs.
+    without replacement, where the data isn't a mixture, whose sources have shares. validate_every: epochs.
     early_stopping: validations without a better loss; 0 for never. select: which checkpoint is the result.
     ema: decay of the averaged weights, reached gradually; 0 for none. precision: bf16, 16, 32, or auto."""
 
@@ -88,10 +89,6 @@ class Run:
     batch_size: int = 8
     draws: int = 0
     session_power: float = 1.0
-    forearm_share: float = 0.5
-    extra_share: float = 0.1
-    background_share: float = 0.15
-    unlabelled_share: float = 0.2
     validate_every: int = 1
     early_stopping: int = 0
     select: Literal["best", "last"] = "best"

@@ -106,9 +106,9 @@ def tell_schedule(standing: Standing, module: HandModule) -> None:
     if module.recipe.optimizer.schedule == "plateau":
         effect = "the schedule follows the validation loss and isn't changed by that"
     else:
-        before, after = standing.module._cosine(standing.steps), module._cosine(standing.steps)
+        before, after = standing.module.rate(standing.steps), module.rate(standing.steps)
         effect = (
-            f"from here on the cosine is that of {now} epochs, its learning rate {after:.3g} of the highest, where "
+            f"from here on the schedule is that of {now} epochs, its learning rate {after:.3g} of the highest, where "
             f"it was {before:.3g}; the result isn't that of a run of {now} from the start"
         )
     tell(f"{then} epochs then, {now} now: {effect}")
