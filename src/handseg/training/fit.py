@@ -115,6 +115,7 @@ def fit(
         origin,
         _machine(recipe, options),
         seed=options.seed,
+        shares=shares,
         init=init,
         teacher=None if teacher is None else teacher.engine.model,
     )
@@ -137,7 +138,7 @@ def fit(
             write_manifest(folder, manifest, before)
             if origin.split is not None:
                 origin.split.save(folder / SPLIT_FILE)
-        return _fit(recipe, train, val, folder, options, standing, init, teacher, held_out)
+        return _fit(recipe, train, val, folder, options, standing, init, teacher, shares, held_out)
 
 
 def _fit(
@@ -149,6 +150,7 @@ def _fit(
     standing: Standing | None,
     init: str | Path | None,
     teacher: Segmenter | None,
+    shares: Mapping[str, float],
     held_out: Collection[str],
 ) -> Path:
     last = folder / "last.ckpt" if standing is not None else None

@@ -27,6 +27,7 @@ PACKAGES = ("torch", "lightning", "numpy")
 # What decides the result, and how it is called in a message; the rest is there to be read.
 COMPARED = {
     "seed": "seed",
+    "shares": "shares of the draws",
     "split": "which images are trained on and which validate",
     "teacher": "teacher",
     "device": "device",
@@ -60,11 +61,13 @@ def describe(
     machine: Mapping[str, Any],
     *,
     seed: int,
+    shares: Mapping[str, float] = {},
     init: str | Path | None,
     teacher: str | None,
 ) -> dict[str, Any]:
     """A manifest, of plain values. sides: the samples that are trained on and that validate. init, teacher: names or
-    files. machine: device, processes, precision, …
+    files. shares: of the draws, of each source of a
+    mixture. machine: device, processes, precision, …
 
     Reads every file of the data, once.
     """
@@ -73,6 +76,7 @@ def describe(
         "command": origin.command,
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seed": seed,
+        "shares": dict(shares) or None,
         "recipe": dict(recipe),
         "data": [
             {"source": source, "images": len(samples), "sha256": fingerprint(samples)}
