@@ -56,9 +56,9 @@ def held_out_sets(mixture: Path, data: Path, made: Path, limit: int = 0) -> dict
 
 def score_model(model: str | Path, sets: dict[str, list[Sample]], data: Path) -> dict[str, Any]:
     """Set → its scores, with what is needed to compare models image by image."""
-    segmenter = handseg.load(model, second_look=False)
+    segmenter = handseg.load(model)
     result: dict[str, Any] = {"threshold": segmenter.threshold}
-    merits = []
+    merits: dict[str, list[list[float]]] = defaultdict(list)
     for name, samples in sets.items():
         if all(s.background for s in samples):
             result[name] = {
@@ -70,16 +70,17 @@ def score_model(model: str | Path, sets: dict[str, list[Sample]], data: Path) ->
         found = evaluate(segmenter, _as_hand(samples), corrupt=_cut(samples) if arms else None)
         result[name] = _scores(found)
         if name.endswith("validation"):
-            merits.append([found.scores(t)["image"]["iou"] for t in THRESHOLDS])
+            merits["arms" if arms else name].append([found.scores(t)["image"]["iou"] for t in THRESHOLDS])
         if name.startswith("irllabs"):
-            result[f"{name}, upside down"] = _scores(evaluate(segmenter, samples, corrupt=_turned))
-            result[f"{name}, grey"] = _scores(evaluate(segmenter, samples, corrupt=_grey))
+            result[f"{name}, upside down"] = _scores(evaluate(segmenter, samples, corrupt=turned))
+            result[f"{name}, grey"] = _scores(evaluate(segmenter, samples, corrupt=grey))
         if name.startswith("everyday"):
             result[f"{name}, counted"] = counting(segmenter, samples)
-    both = handseg.load(model, second_look=False, policy="hand+forearm")
+    both = handseg.load(model, policy="hand+forearm")
     counts, seen, there = forearm_counts(both, data / "egohands_more")
     result["14 frames with forearms, validation"] = {**_of(counts, range(len(counts))), "of_forearms": seen / there}
-    result["merit"] = {str(t): round(float(np.mean([m[i] for m in merits])), 4) for i, t in enumerate(THRESHOLDS)}
+    mean = np.mean([np.mean(m, axis=0) for m in merits.values()], axis=0)
+    result["merit"] = {str(t): round(float(m), 4) for t, m in zip(THRESHOLDS, mean)}
     return result
 
 
@@ -201,14 +202,14 @@ def _cut(samples: Sequence[Sample]) -> Corrupt:
     return cut
 
 
-def _turned(sample: Sample, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def turned(sample: Sample, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(image[::-1, ::-1]), np.ascontiguousarray(mask[::-1, ::-1])
 
 
-def _grey(sample: Sample, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def grey(sample: Sample, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Luma as in ITU-R BT.601."""
-    grey = np.rint(image @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2), mask
+    luma = np.rint(image @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    return np.repeat(luma[..., None], 3, axis=2), mask
 
 
 @click.command()
