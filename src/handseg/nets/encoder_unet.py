@@ -65,7 +65,8 @@ class EncoderUNet(SegmentationNet):
     encoder: EfficientNet-Lite's version, lite0 or lite2. stages: of it; with 4 it ends at 1/16 and the decoder has
     three stages.
     pretrained: start the encoder from its ImageNet weights.
-    frozen_norm: while training, the encoder normalises by its stored statistics and leaves them as they are.
+    frozen_norm: while training, the encoder normalises by its stored statistics and leaves them as they are;
+    frozen_decoder_norm: the decoder too, so that it is trained as the function that is run.
 
     Any input size: `forward` pads to a multiple of the encoder's stride and crops back.
     Shape: (N, 3, H, W), RGB normalised as (x − 127) / 128 → logits (N, out_channels, H, W).
@@ -80,6 +81,7 @@ class EncoderUNet(SegmentationNet):
         narrow: Sequence[int] = (64, 48, 32, 16),
         pretrained: bool = False,
         frozen_norm: bool = False,
+        frozen_decoder_norm: bool = False,
         encoder: str = "lite0",
         stages: int = 7,
         hand_classes: int = 0,
@@ -87,6 +89,7 @@ class EncoderUNet(SegmentationNet):
     ) -> None:
         super().__init__()
         self.frozen_norm = frozen_norm
+        self.frozen_decoder_norm = frozen_decoder_norm
         if encoder not in STAGES:
             raise ValueError(f"encoder {encoder} is unknown; known are {', '.join(STAGES)}")
         self.encoder = EfficientNetLite(encoder, stages)
@@ -120,8 +123,8 @@ class EncoderUNet(SegmentationNet):
 
     def train(self, mode: bool = True) -> EncoderUNet:
         super().train(mode)
-        if self.frozen_norm:
-            for module in self.encoder.modules():
+        for part, frozen in ((self.encoder, self.frozen_norm), (self.decoder, self.frozen_decoder_norm)):
+            for module in part.modules() if frozen else ():
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
         return self

@@ -57,6 +57,7 @@ MIXTURE_FILE = "mixture.toml"
 CHECK_FILE = "check_images.txt"  # the validation images that `handseg export` compares on
 CHECK_IMAGES = 20
 MEASURED_BATCHES = 10  # on which the batch normalisation of an exported model is measured
+SETTLED_BATCHES = 60  # and, where the decoder's is then kept, of a checkpoint
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,8 @@ def _fit(
         standing.check_state(module)
         tell_schedule(standing, module)
     if start is not None:
-        taken = start_from(module, start, (batch["image"] for batch in islice(loader, MEASURED_BATCHES)))
+        count = MEASURED_BATCHES if start.folded else SETTLED_BATCHES
+        taken = start_from(module, start, (batch["image"] for batch in islice(loader, count)))
         print(f"starting from the {taken} of {init}", file=sys.stderr)
     if trainer.is_global_zero:
         device, processes = trainer.strategy.root_device, trainer.world_size

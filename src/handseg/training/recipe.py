@@ -28,6 +28,7 @@ class Network:
     """architecture: the class in `handseg.nets`. widths: of the encoder (UNet) or decoder (EncoderUNet) stages.
     narrow: of the skip connections (EncoderUNet). encoder: EfficientNet-Lite's version, and stages: of it that are kept
     (EncoderUNet). pretrained: ImageNet weights (EncoderUNet). frozen_norm: keep the statistics that came with them.
+    frozen_decoder_norm: measure the decoder's when a run starts from other weights, and then keep them (EncoderUNet).
     forearm: tell background, hand and forearm apart, so that the model answers both label policies; else hand alone.
     hand_classes: also tell whose hand it is, own or other, and which, left or right (EncoderUNet).
     forearm_head: width of a head of its own for forearms, which leaves hands as they are; 0 for none (EncoderUNet, with
@@ -40,6 +41,7 @@ class Network:
     stages: int = 7
     pretrained: bool = False
     frozen_norm: bool = False
+    frozen_decoder_norm: bool = False
     forearm: bool = False
     hand_classes: bool = False
     forearm_head: int = 0
@@ -173,6 +175,7 @@ class Recipe:
                 channels,
                 pretrained=start,
                 frozen_norm=n.frozen_norm,
+                frozen_decoder_norm=n.frozen_decoder_norm,
                 encoder=n.encoder,
                 stages=n.stages,
                 hand_classes=len(HAND_CLASSES) if n.hand_classes else 0,

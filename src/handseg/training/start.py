@@ -80,6 +80,8 @@ def start_from(module: HandModule, start: Start, images: Iterable[Tensor]) -> Li
     part.load_state_dict(state)
     if folded:
         _measure_norms(module, part, images)
+    elif module.recipe.network.frozen_decoder_norm and isinstance(module.net, EncoderUNet):
+        _settle_norms(module, module.net.decoder, images)
     return taken
 
 
@@ -154,6 +156,25 @@ def _widen_head(name: str, value: Tensor, channels: int) -> Tensor:
     nothing = torch.zeros_like(value)
     forearm = nothing + UNLIKELY_FOREARM if name == "head.bias" else nothing
     return torch.cat([nothing, value, forearm])
+
+
+def _settle_norms(module: HandModule, part: nn.Module, images: Iterable[Tensor]) -> None:
+    """Give each batch normalisation of a part of the network the mean of the statistics of many batches.
+
+    Those that a run has kept are of its last ten batches alone, which differ much where the data is a mixture.
+    """
+    norms = [norm for *_, norm in normalised_convolutions(part)]
+    momentum = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+        norm.train()
+    with torch.no_grad():
+        for batch in images:
+            module(batch)
+    for norm, own in zip(norms, momentum):
+        norm.momentum = own
+    module.train()
 
 
 def _measure_norms(module: HandModule, part: nn.Module, images: Iterable[Tensor]) -> None:
