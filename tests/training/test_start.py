@@ -198,3 +198,24 @@ def test_a_part_that_the_network_lacks_cannot_be_trained_alone() -> None:
         recipe = replace(FEW, optimizer=replace(FEW.optimizer, only=part))
         with pytest.raises(TrainingError, match=rf"narrow: \[optimizer\] only = {part} needs {needed} in \[network\]"):
             recipe.build_network()
+
+
+def test_norms_that_are_kept_are_measured_over_many_batches_and_then_stay(
+    exported, views: list, tmp_path: Path
+) -> None:
+    original, _ = exported
+    path = tmp_path / "narrow.ckpt"
+    torch.save({"hyper_parameters": dict(original.hparams), "state_dict": original.state_dict()}, path)
+    frozen = replace(NARROW.network, frozen_norm=True, frozen_decoder_norm=True)
+    module = HandModule(replace(NARROW, network=frozen).to_dict())
+    start_from(module, Start.read(path), views)
+    norm = next(m for m in module.net.decoder.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    before = norm.running_mean.clone()
+    theirs = next(m for m in original.net.decoder.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    assert not torch.allclose(before, theirs.running_mean)
+    with torch.no_grad():
+        one, all_of_it = (module.train()(x)[0] for x in (views[0][:1], torch.cat(views)))
+        module(views[0])
+    assert torch.equal(norm.running_mean, before)
+    assert norm.momentum == 0.1
+    assert torch.allclose(one, all_of_it, atol=1e-5)  # a picture's mask doesn't depend on its neighbours in the batch
