@@ -45,6 +45,12 @@ def tiff(more: dict[int, tuple[int, int, int]], padding: int = 0, **changed: int
     return b"II*\0" + struct.pack("<I", 8) + files.directory(tags) + bytes(padding)
 
 
+def behind_a_thumbnail(page: bytes) -> bytes:
+    """A TIFF of two pages, the first of which says that it is a copy of another; the second is another TIFF's."""
+    first = tiff({254: (4, 1, 1)})
+    return first[:-4] + struct.pack("<I", len(first)) + page[8:]
+
+
 def scans(count: int) -> bytes:
     """A progressive JPEG whose last scan comes so often."""
     file = io.BytesIO()
@@ -91,6 +97,7 @@ REFUSED = {
     "screen.gif": GIF[:6] + struct.pack("<HH", 65000, 65000) + GIF[10:],
     "frame.gif": GIF[: FIRST + 5] + struct.pack("<HH", 65000, 65000) + GIF[FIRST + 9 :],
     "tile.tif": tiff({322: (4, 1, 32000), 323: (4, 1, 32000)}),
+    "later.tif": behind_a_thumbnail(tiff({322: (4, 1, 32000), 323: (4, 1, 32000)})),
     "blobs.tif": tiff(dict.fromkeys(range(40000, 40300), (7, 10 * MEGA, 0)), 10 * MEGA),
     "tags.tif": tiff(dict.fromkeys(range(500, 30500), (4, 1, 0))),
     "strips.tif": tiff({273: (4, 2 * MEGA, 200), 279: (4, 2 * MEGA, 200)}, 8 * MEGA),
@@ -113,6 +120,7 @@ READ = {
     + JPEG[2:],
     "exif.png": PNG[:33] + files.chunk(b"eXIf", shared_tags(300, 10 * MEGA)) + PNG[33:],
     "chain.tif": tiff({})[:-4] + struct.pack("<I", 8),  # its directory is followed by itself
+    "copies.tif": tiff({254: (4, 1, 1)})[:-4] + struct.pack("<I", 8),  # which is a copy of another
 }
 
 

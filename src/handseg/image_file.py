@@ -19,7 +19,15 @@ from typing import Any, BinaryIO, TypeVar
 from PIL import Image, UnidentifiedImageError
 
 from handseg.errors import HandsegError, ImageError, MissingExtraError
-from handseg.parts import TOO_MANY_PARTS, check_scans, check_tags
+from handseg.parts import (
+    MOST_COPIES,
+    NEW_SUBFILE,
+    OLD_SUBFILE,
+    TOO_MANY_PARTS,
+    check_scans,
+    check_tags,
+    is_copy,
+)
 
 T = TypeVar("T")
 
@@ -31,6 +39,8 @@ EMPTY_PIXELS, EMPTY_DENSITY = 50_000_000, 64  # beyond so many pixels, with so m
 MAX_DIGITS = 500_000  # pixels of a PPM that is written in digits
 HEADER_READS, READS, BYTES_PER_READ = 10_000, 200_000, 64
 TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+SUB_IFDS, CANON_RAW = 330, slice(8, 10)  # a TIFF's tag of pages within a page; where Canon's raw photos have "CR"
+RAW_PHOTO = "a raw photo, of which only a small copy can be read; develop it to JPEG or TIFF first"
 
 
 def read(path: Path, convert: Callable[[Image.Image], T]) -> T:
@@ -170,6 +180,8 @@ def _open(path: Path, file: BinaryIO, size: int, max_pixels: int | None) -> Page
         raise ImageError("the file is empty; save or copy it anew")
     head = file.read(64)
     if head[:4] in TIFF_HEADS:
+        if head[CANON_RAW] == b"CR":
+            raise ImageError(RAW_PHOTO)
         check_tags(file, size)
     file.seek(0)
     ration: Any = Ration(file, size)
@@ -178,6 +190,8 @@ def _open(path: Path, file: BinaryIO, size: int, max_pixels: int | None) -> Page
     except Image.DecompressionBombError as error:
         most = MAX_PIXELS if max_pixels is None else max_pixels
         raise ImageError(f"more than {most // 1_000_000} megapixels; shrink it first") from error
+    if image.format == "TIFF":
+        _turn_to_picture(image)
     check_size(image.height, image.width, max_pixels)
     if image.format in ("JPEG", "MPO"):
         file.seek(0)
@@ -187,6 +201,26 @@ def _open(path: Path, file: BinaryIO, size: int, max_pixels: int | None) -> Page
         raise ImageError("a large picture written in digits; save it as PNG")
     ration.header_is_read()
     return Pages(image, ration, size, max_pixels)
+
+
+def is_page_copy(image: Any) -> bool:
+    """Whether the page that a TIFF is at is a thumbnail, an overview or a mask of another one."""
+    return is_copy(image.tag_v2.get(NEW_SUBFILE), image.tag_v2.get(OLD_SUBFILE))
+
+
+def _turn_to_picture(image: Any) -> None:
+    """Turn a TIFF to its first page that is a picture of its own: a thumbnail may come before it."""
+    is_raw = SUB_IFDS in image.tag_v2
+    for number in range(MOST_COPIES):
+        try:
+            image.seek(number)
+        except EOFError:
+            break
+        if not is_page_copy(image):
+            return
+    if is_raw:
+        raise ImageError(RAW_PHOTO)
+    image.seek(0)  # nothing else is there
 
 
 def _check_density(image: Image.Image, size: int) -> None:
