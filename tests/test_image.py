@@ -252,3 +252,13 @@ def test_of_a_raw_photo_the_thumbnail_is_not_the_picture(tmp_path: Path) -> None
         with pytest.raises(ImageError, match="a raw photo, .* develop it"):
             load_image(tmp_path / name)
     assert load_image(tmp_path / "a.tif").shape == (20, 30, 3)
+
+
+def test_a_files_rights_are_those_of_any_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without asking for the process's umask: that means to change it, for all threads, and two that do so at once may
+    leave it changed."""
+    (tmp_path / "new").touch()
+    monkeypatch.setattr("os.umask", lambda _: pytest.fail("the umask was changed"))
+    save_png(tmp_path / "a.png", gradient())
+    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "new").stat().st_mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "new"]

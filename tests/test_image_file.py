@@ -244,3 +244,19 @@ def test_the_given_files(data: Path) -> None:
         with suppress(ImageError):
             assert load_image(path).nbytes < 150 * MEGA, path
         assert time.process_time() - start < 1.5, path
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"<!DOCTYPE html><title>404</title>", "a web page"),
+        (b"\xef\xbb\xbf\n<html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b"8BPS\0\1", "a Photoshop file"),
+        (b"\xff\x0a\0", "a JPEG XL picture"),
+    ],
+)
+def test_what_a_file_is_instead_is_said(content: bytes, what: str) -> None:
+    with pytest.raises(ImageError, match=f"^a.jpg: not an image that can be read, but {what}"):
+        decode_image(content, "a.jpg")

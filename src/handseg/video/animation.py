@@ -12,8 +12,8 @@ from types import TracebackType
 
 from PIL import Image
 
+from handseg.colour import to_rgb
 from handseg.errors import DamagedVideoError, ImageError, VideoError
-from handseg.image import load_image
 from handseg.image_file import TIFF_HEADS, is_page_copy, open_image, open_pages
 from handseg.parts import MOST_COPIES
 from handseg.video.frame import SQUARE, VideoFrame
@@ -108,7 +108,7 @@ class AnimationReader:
             try:
                 if next(numbers, None) is None:
                     return
-                picture = load_image(image)
+                picture = to_rgb(image)
             except Exception as error:
                 self._damage = _reason(error)
                 return
