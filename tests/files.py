@@ -32,14 +32,21 @@ def png_16(values: np.ndarray, colour: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + content
 
 
-def tiff(values: np.ndarray, sample_format: int = UNSIGNED, order: str = "<", deflate: bool = False) -> bytes:
-    """A TIFF of the array's own type. values: H×W, or H×W×3. order: < or >."""
+def tiff(
+    values: np.ndarray,
+    sample_format: int = UNSIGNED,
+    order: str = "<",
+    deflate: bool = False,
+    more: dict[int, int] | None = None,
+) -> bytes:
+    """A TIFF of the array's own type. values: H×W, or H×W×3. order: < or >. more: other tags, of 16 bits."""
     pixels = values.astype(values.dtype.newbyteorder(order)).tobytes()
     pixels = zlib.compress(pixels) if deflate else pixels
     channels = values[0, 0].size
     bits = values.dtype.itemsize * 8
     numbers = {256: values.shape[1], 257: values.shape[0], 259: 8 if deflate else 1, 262: 2 if channels > 1 else 1}
     numbers |= {277: channels, 278: values.shape[0]}
+    numbers |= more or {}
     tags = {tag: (3, 1, struct.pack(order + "HH", value, 0)) for tag, value in numbers.items()}
     tags[273] = (4, 1, struct.pack(order + "I", 8))
     tags[279] = (4, 1, struct.pack(order + "I", len(pixels)))
@@ -52,6 +59,22 @@ def tiff(values: np.ndarray, sample_format: int = UNSIGNED, order: str = "<", de
         tags[tag] = (3, channels, content.ljust(4, b"\0"))
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", end + len(behind))
     return head + pixels + behind + directory(tags, order)
+
+
+def tiff_in_planes(values: np.ndarray, deflate: bool = False) -> bytes:
+    """A TIFF whose colours, H×W×3, lie one after the other."""
+    height, width, channels = values.shape
+    planes = [plane.astype(values.dtype.newbyteorder("<")).tobytes() for plane in np.moveaxis(values, 2, 0)]
+    planes = [zlib.compress(plane) if deflate else plane for plane in planes]
+    sizes = [len(plane) for plane in planes]
+    end = 8 + sum(sizes)
+    offsets = [8 + sum(sizes[:i]) for i in range(channels)]
+    bits = values.dtype.itemsize * 8
+    behind = struct.pack("<3H3I3I", *[bits] * 3, *offsets, *sizes)
+    numbers = {256: width, 257: height, 259: 8 if deflate else 1, 262: 2, 277: 3, 278: height, 284: 2}
+    tags = {tag: (3, 1, struct.pack("<HH", value, 0)) for tag, value in numbers.items()}
+    tags |= {tag: (kind, 3, struct.pack("<I", end + at)) for tag, kind, at in ((258, 3, 0), (273, 4, 6), (279, 4, 18))}
+    return b"II*\0" + struct.pack("<I", end + len(behind)) + b"".join(planes) + behind + directory(tags)
 
 
 def directory(tags: dict[int, tuple[int, int, bytes]], order: str = "<") -> bytes:

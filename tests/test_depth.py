@@ -94,6 +94,38 @@ def test_values_that_are_no_picture_are_named(tmp_path: Path, value: float, mess
         load_image(tmp_path / "a.tif")
 
 
+@pytest.mark.parametrize("kind", ["16 bits", "12 bits", "float", "8 bits"])
+def test_where_white_is_zero_it_is_white(kind: str, colours: np.ndarray) -> None:
+    grey = 255 - colours[..., 1]
+    values = {
+        "16 bits": grey.astype(np.uint16) * 257,
+        "12 bits": deep(grey, 12),
+        "float": (grey / 255).astype(np.float32),
+        "8 bits": grey,
+    }[kind]
+    content = files.tiff(values, files.FLOAT if kind == "float" else files.UNSIGNED, more={262: 0})
+    assert difference(content, colours[..., 1]) < 0.5
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+def test_colours_in_planes_are_read_right_or_refused(deflate: bool, colours: np.ndarray) -> None:
+    """Pillow takes the two bytes of a colour for two pixels, or loses the lower one."""
+    assert difference(files.tiff_in_planes(colours, deflate), colours) == 0
+    refused = [deep(colours, 12)]
+    if deflate:
+        assert difference(files.tiff_in_planes(colours.astype(np.uint16) * 257, deflate), colours) == 0
+    else:
+        refused.append(colours.astype(np.uint16) * 257)
+    for values in refused:
+        with pytest.raises(ImageError, match="separate planes"):
+            decode_image(files.tiff_in_planes(values, deflate), "a")
+
+
+def test_signed_numbers_of_8_bits_are_refused(colours: np.ndarray) -> None:
+    with pytest.raises(ImageError, match="signed numbers of 8 bits"):
+        decode_image(files.tiff((colours[..., 1] // 2).astype(np.int8), files.SIGNED), "a")
+
+
 def test_the_given_cases(data: Path) -> None:
     cases = data.parent / "cases"
     if not cases.is_dir():

@@ -154,3 +154,26 @@ def test_strips_leave_no_seams() -> None:
         assert np.array_equal(composite(image, image[::-1], mask), np.where(share > 0.5, image, image[::-1]))
         flat = heatmap(np.zeros_like(image), (mask > 0).astype(np.float32))
         assert all((flat[where] == flat[where][0]).all() for where in (mask > 0, mask == 0))
+
+
+def test_a_mask_of_bool_covers_as_one_of_255_does() -> None:
+    image = noise()
+    mask = np.zeros(image.shape[:2], np.uint8)
+    mask[10:30, 10:40] = 255
+    for draw in (blur_hands, blur_background, lambda image, alpha: replace_background(image, alpha, image[::-1])):
+        assert np.array_equal(draw(image, mask > 0), draw(image, mask))
+
+
+def test_arrays_of_other_kinds_and_sizes_are_named() -> None:
+    """Else an alpha of floats leaves hands that should be blurred as they are, and nothing says so."""
+    image, alpha = noise(), np.full(noise().shape[:2], 255, np.uint8)
+    for draw in (blur_hands, blur_background, overlay, cutout):
+        with pytest.raises(ImageError, match="one size|two images"):
+            draw(image[:5], alpha)
+        with pytest.raises(ImageError, match="must be RGB uint8"):
+            draw(image / 255, alpha)
+    for draw in (blur_hands, blur_background):
+        with pytest.raises(ImageError, match="an alpha of float32: it must be uint8"):
+            draw(image, np.ones(alpha.shape, np.float32))
+    with pytest.raises(ImageError, match="a probability of uint8"):
+        heatmap(image, alpha)

@@ -311,3 +311,25 @@ def test_nothing_gives_nothing() -> None:
     assert formats.yolo_lines(empty) == ""
     assert formats.labelme(empty, "a.jpg")["shapes"] == []
     assert not formats.yolo_mask("", 20, 30).any()
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.linspace(0, 1, 20).reshape(4, 5), "probabilities"),
+        (np.zeros((4, 5, 3), np.uint8), r"shape \(4, 5, 3\)"),
+        ([[0, 255]], "list is no mask"),
+    ],
+)
+def test_what_is_no_mask_is_no_outline_either(mask: object, message: str) -> None:
+    """Of probabilities hardly any is 0, so that all of the image would be a hand."""
+    for write in (formats.encode_rle, formats.yolo_lines, lambda mask: formats.coco_annotations(mask, 1, 1)):
+        with pytest.raises(DataError, match=message):
+            write(mask)
+
+
+def test_masks_of_any_numbers_are_the_same_mask() -> None:
+    mask = ring()
+    expected = formats.coco_annotations(mask, 1, 1, use_rle=True)
+    for other in (mask > 0, (mask > 0).astype(float), -(mask > 0).astype(int), np.asfortranarray(mask)):
+        assert formats.coco_annotations(other, 1, 1, use_rle=True) == expected

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps, features
+from PIL import Image, ImageOps, TiffImagePlugin, features
 
 from handseg import image_file
 from handseg.errors import HandsegError, ImageError, MissingExtraError
@@ -228,3 +228,37 @@ def test_a_file_in_memory_is_read_as_one_on_disk(path: Path) -> None:
     height, width = image_size(path)
     with pytest.raises(ImageError, match=rf"^photo\.x: {width}×{height} is more than"):
         decode_image(content, "photo.x", max_pixels=height * width - 1)
+
+
+@pytest.mark.parametrize("copy", [{254: 1}, {254: 4}, {254: 5}, {255: 2}])
+def test_a_thumbnail_before_the_picture_is_not_the_picture(tmp_path: Path, copy: dict[int, int]) -> None:
+    path = tmp_path / "a.tif"
+    picture = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+    with TiffImagePlugin.AppendingTiffWriter(str(path), True) as file:
+        for pixels, tags in ((picture[::4, ::4], copy), (picture[::2, ::2], copy), (picture, {254: 0})):
+            Image.fromarray(pixels).save(file, "TIFF", tiffinfo=tags)
+            file.newFrame()
+    assert np.array_equal(load_image(path), picture)
+    assert image_size(path) == (60, 90)
+
+
+def test_of_a_raw_photo_the_thumbnail_is_not_the_picture(tmp_path: Path) -> None:
+    thumbnail = Image.new("RGB", (30, 20))
+    thumbnail.save(tmp_path / "a.dng", "TIFF", tiffinfo={254: 1, 330: 8})  # says that more lies within
+    thumbnail.save(tmp_path / "a.tif", "TIFF", tiffinfo={254: 1})  # a copy of nothing
+    content = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.cr2").write_bytes(content[:8] + b"CR\2\0" + content[12:])
+    for name in ("a.dng", "a.cr2"):
+        with pytest.raises(ImageError, match="a raw photo, .* develop it"):
+            load_image(tmp_path / name)
+    assert load_image(tmp_path / "a.tif").shape == (20, 30, 3)
+
+
+def test_a_files_rights_are_those_of_any_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without asking for the process's umask: that means to change it, for all threads, and two that do so at once may
+    leave it changed."""
+    (tmp_path / "new").touch()
+    monkeypatch.setattr("os.umask", lambda _: pytest.fail("the umask was changed"))
+    save_png(tmp_path / "a.png", gradient())
+    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "new").stat().st_mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "new"]

@@ -45,6 +45,12 @@ def tiff(more: dict[int, tuple[int, int, int]], padding: int = 0, **changed: int
     return b"II*\0" + struct.pack("<I", 8) + files.directory(tags) + bytes(padding)
 
 
+def behind_a_thumbnail(page: bytes) -> bytes:
+    """A TIFF of two pages, the first of which says that it is a copy of another; the second is another TIFF's."""
+    first = tiff({254: (4, 1, 1)})
+    return first[:-4] + struct.pack("<I", len(first)) + page[8:]
+
+
 def scans(count: int) -> bytes:
     """A progressive JPEG whose last scan comes so often."""
     file = io.BytesIO()
@@ -91,6 +97,7 @@ REFUSED = {
     "screen.gif": GIF[:6] + struct.pack("<HH", 65000, 65000) + GIF[10:],
     "frame.gif": GIF[: FIRST + 5] + struct.pack("<HH", 65000, 65000) + GIF[FIRST + 9 :],
     "tile.tif": tiff({322: (4, 1, 32000), 323: (4, 1, 32000)}),
+    "later.tif": behind_a_thumbnail(tiff({322: (4, 1, 32000), 323: (4, 1, 32000)})),
     "blobs.tif": tiff(dict.fromkeys(range(40000, 40300), (7, 10 * MEGA, 0)), 10 * MEGA),
     "tags.tif": tiff(dict.fromkeys(range(500, 30500), (4, 1, 0))),
     "strips.tif": tiff({273: (4, 2 * MEGA, 200), 279: (4, 2 * MEGA, 200)}, 8 * MEGA),
@@ -113,6 +120,7 @@ READ = {
     + JPEG[2:],
     "exif.png": PNG[:33] + files.chunk(b"eXIf", shared_tags(300, 10 * MEGA)) + PNG[33:],
     "chain.tif": tiff({})[:-4] + struct.pack("<I", 8),  # its directory is followed by itself
+    "copies.tif": tiff({254: (4, 1, 1)})[:-4] + struct.pack("<I", 8),  # which is a copy of another
 }
 
 
@@ -236,3 +244,19 @@ def test_the_given_files(data: Path) -> None:
         with suppress(ImageError):
             assert load_image(path).nbytes < 150 * MEGA, path
         assert time.process_time() - start < 1.5, path
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"<!DOCTYPE html><title>404</title>", "a web page"),
+        (b"\xef\xbb\xbf\n<html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b"8BPS\0\1", "a Photoshop file"),
+        (b"\xff\x0a\0", "a JPEG XL picture"),
+    ],
+)
+def test_what_a_file_is_instead_is_said(content: bytes, what: str) -> None:
+    with pytest.raises(ImageError, match=f"^a.jpg: not an image that can be read, but {what}"):
+        decode_image(content, "a.jpg")

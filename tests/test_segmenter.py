@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import io
+import pickle
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +15,7 @@ from PIL import Image
 
 import handseg
 from handseg.engines import packaged_models
+from handseg.errors import ImageError, MissingExtraError, ModelError
 from handseg.image import load_image, load_mask
 from handseg.metrics import count, score
 
@@ -113,3 +119,87 @@ def test_the_blogs_pipeline_is_the_segmenter_at_its_threshold() -> None:
     pipeline = handseg.HandSegmentationPipeline("default", device="cpu", input_size=(256, 256))
     expected = handseg.load(threshold=0.45)(EXAMPLES / "hand.jpg").mask
     assert np.array_equal(pipeline.predict(EXAMPLES / "hand.jpg"), expected)
+
+
+NO_IMAGES = {
+    "bytes": b"\xff\xd8",
+    "file": io.BytesIO(),
+    "list": [[0, 1], [2, 3]],
+    "None": None,
+    "floats": np.zeros((8, 8, 3), np.float32),
+    "bool": np.zeros((8, 8), bool),
+    "objects": np.zeros((8, 8, 3), object),
+    "16 bits": np.zeros((8, 8, 3), ">u2"),
+    "channels first": np.zeros((3, 8, 8), np.uint8),
+    "nothing": Image.new("RGB", (0, 0)),
+    "closed": Image.open(EXAMPLES / "hand.jpg"),
+    "cut short": Image.open(io.BytesIO((EXAMPLES / "hand.jpg").read_bytes()[:9000])),
+}
+
+
+@pytest.mark.parametrize("name", NO_IMAGES)
+def test_what_is_no_image_is_named(segmenter: handseg.Segmenter, name: str) -> None:
+    image = NO_IMAGES[name]
+    if name == "closed":
+        image.close()
+    with pytest.raises(ImageError, match=r"^[^\n]+$"):
+        segmenter(image)
+
+
+def test_views_subclasses_and_modes_are_the_image_that_they_hold(segmenter: handseg.Segmenter) -> None:
+    image = load_image(EXAMPLES / "hand.jpg")[::4, ::4]
+    expected = segmenter(image.copy()).probability
+    fixed = image.copy()
+    fixed.flags.writeable = False
+    flipped = np.ascontiguousarray(image[::-1, ::-1])[::-1, ::-1]
+    for other in (image, fixed, flipped, np.asfortranarray(image), np.ma.masked_array(image)):
+        assert np.array_equal(segmenter(other).probability, expected)
+    grey = np.ascontiguousarray(image[..., 1])
+    expected = segmenter(grey).probability
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        others = [np.asmatrix(grey), Image.fromarray(grey), Image.fromarray(grey).convert("LA").convert("La")]
+    for other in others:
+        assert np.array_equal(segmenter(other).probability, expected)
+
+
+def test_one_array_may_be_filled_again_for_each_image_of_a_batch(segmenter: handseg.Segmenter) -> None:
+    """As who reads frames into one buffer does; of the network's own size, nothing else makes a copy."""
+    height, width = segmenter.card.size
+    with Image.open(EXAMPLES / "hand.jpg") as file:
+        image = np.asarray(file.resize((width, height)))
+    buffer = np.empty_like(image)
+
+    def frames() -> Iterator[np.ndarray]:
+        for frame in (image, np.zeros_like(image), image):
+            buffer[:] = frame
+            yield buffer
+
+    assert [len(result.hands) for result in segmenter.batch(frames(), size=3)] == [1, 0, 1]
+
+
+@pytest.mark.parametrize("one", [str(EXAMPLES / "hand.jpg"), EXAMPLES / "hand.jpg", np.zeros((9, 9, 3), np.uint8)])
+def test_one_image_is_not_taken_for_several(segmenter: handseg.Segmenter, one: object) -> None:
+    with pytest.raises(ImageError, match="one image .* put it into a list"):
+        segmenter.batch(one)
+    assert len(segmenter.batch(np.zeros((2, 9, 9, 3), np.uint8))) == 2
+
+
+def test_a_batch_has_a_size_and_an_engine_threads(segmenter: handseg.Segmenter) -> None:
+    with pytest.raises(ValueError, match="size is 0"):
+        segmenter.batch([], size=0)
+    for threads in (0, -1, "2", 1.5):
+        with pytest.raises(ModelError, match="must be a whole number"):
+            handseg.load("nano", threads=threads)
+
+
+def test_a_segmenter_and_an_error_may_be_sent_to_another_process() -> None:
+    segmenter = handseg.load("nano", threads=1, threshold=0.4, policy="hand", second_look=False)
+    image = load_image(EXAMPLES / "hand.jpg")[::4, ::4]
+    expected = segmenter(image)
+    for sent in (pickle.loads(pickle.dumps(segmenter)), copy.deepcopy(segmenter)):
+        assert sent.threshold == 0.4
+        assert np.array_equal(sent(image).mask, expected.mask)
+    assert np.array_equal(pickle.loads(pickle.dumps(expected)).mask, expected.mask)
+    error = MissingExtraError("Video", "video")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -76,3 +76,9 @@ def test_it_takes_what_a_hand_mask_gives() -> None:
 def test_a_negative_patience_is_refused() -> None:
     with pytest.raises(ValueError, match="patience"):
         Tracker(-1)
+
+
+def test_hands_may_come_one_by_one() -> None:
+    tracker = Tracker()
+    for _ in range(2):
+        assert [track.id for track in tracker((hand for hand in [box(10, 20), box(300, 20)]), 0.0)] == [1, 2]

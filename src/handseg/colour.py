@@ -54,6 +54,8 @@ def _converter(mode: str, profile: bytes | None) -> Convert:
 
 
 def _plain(image: Image.Image) -> Image.Image:
+    if image.mode == "La":  # grey multiplied by alpha; Pillow goes one step at a time
+        image = image.convert("LA")
     return image.convert("RGB")
 
 

@@ -20,7 +20,9 @@ ROWS = 256  # turned to 8 bits at a time
 # Raw modes that read the lower byte where these read the upper one.
 LOWER = {f"{m};16{a}": f"{m};16{b}" for m in ("RGB", "RGBA", "RGBX") for a, b in ("BL", "LB", "NB")}
 GREY_AND_ALPHA = "LA;16B"
-BITS_PER_SAMPLE, SAMPLE_FORMAT, SIGNED = 258, 339, 2  # TIFF's tags
+BITS_PER_SAMPLE, PHOTOMETRIC, PLANES, SAMPLE_FORMAT = 258, 262, 284, 339  # TIFF's tags,
+WHITE_IS_ZERO, APART, SIGNED = 0, 2, 2  # and values of the last three
+IN_PLANES = "its colours, of 16 bits each, lie in separate planes; save it with its colours together, or as PNG"
 
 
 def white_of(values: np.ndarray, most: int = 65535) -> int:
@@ -66,15 +68,23 @@ def load_deep(image: Image.Image) -> np.ndarray | None:
     decoder, raw_mode = (tiles[0][0], _raw_mode(tiles[0])) if tiles else ("", "")
     if decoder == "ppm" and image.mode in ("L", "I", "RGB"):
         return _ppm(image, file, tiles[0])
+    in_planes = _first(image, PLANES) == APART and _first(image, BITS_PER_SAMPLE) == 16 and len(image.getbands()) > 1
+    if in_planes and decoder == "raw":  # Pillow would take each two bytes for two pixels
+        raise ImageError(IN_PLANES)
     image.load()
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         values = np.asarray(image)
-        return to_8_bits(values, _declared_white(image) or white_of(values, _most(image)))
+        grey = to_8_bits(values, _declared_white(image) or white_of(values, _most(image)))
+        return 255 - grey if _first(image, PHOTOMETRIC) == WHITE_IS_ZERO else grey  # Pillow sees to it in 8 bits alone
+    if image.mode == "L" and _first(image, SAMPLE_FORMAT) == SIGNED:
+        raise ImageError("holds signed numbers of 8 bits, which no picture does; save it anew")
     if raw_mode not in LOWER and raw_mode != GREY_AND_ALPHA:
         return None
     extremes: Any = image.getextrema()
     if max(high for _, high in extremes[:3]) > WHITES[3] >> 8 or file is None or getattr(file, "closed", False):
         return None
+    if in_planes:
+        raise ImageError(IN_PLANES)
     lower = np.asarray(_open_again(image, file, tiles, LOWER.get(raw_mode, "RGBA")))
     if raw_mode == GREY_AND_ALPHA:  # read as four bytes: both of grey, both of alpha
         values = lower[..., 0].astype(np.uint16) << 8 | lower[..., 1]

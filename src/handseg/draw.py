@@ -1,6 +1,7 @@
 """Pictures of a result. Images RGB uint8 H×W×3, masks uint8 H×W (non-zero is hand).
 
-An alpha is uint8 H×W: 255 where a hand covers all, 0 where none is; a mask is one with hard edges.
+An alpha is uint8 H×W: 255 where a hand covers all, 0 where none is; a mask is one with hard edges, and so is bool H×W.
+ImageError is raised for arrays of another kind, or of sizes that differ.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ def overlay(
     image: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int] = RED, opacity: float = 0.5
 ) -> np.ndarray:
     """The image with the mask laid over it, and a solid outline two pixels wide."""
+    _check_same_size(image, mask)
     result = image.copy()
     tint = np.array(colour, np.float32) * opacity
     edge = outline(mask)
@@ -51,6 +53,7 @@ def outline(mask: np.ndarray) -> np.ndarray:
 
 def cutout(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """RGBA uint8 H×W×4: the hands, on a transparent ground."""
+    _check_same_size(image, mask)
     result = np.empty((*mask.shape, 4), np.uint8)
     result[..., :3] = image
     np.multiply(mask > 0, np.uint8(255), out=result[..., 3])
@@ -59,6 +62,9 @@ def cutout(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def heatmap(image: np.ndarray, probability: np.ndarray, opacity: float = 0.7) -> np.ndarray:
     """The probability, float32 H×W in [0, 1], as colours from black over red to yellow, laid over the image in grey."""
+    _check_same_size(image, probability)
+    if probability.dtype.kind != "f":
+        raise ImageError(f"a probability of {probability.dtype}: it must be float, 0 to 1, as that of a HandMask")
     result = np.empty_like(image)
     stops = np.arange(len(HEAT))
     for rows in _strips(probability):
@@ -79,7 +85,8 @@ def blur_background(image: np.ndarray, alpha: np.ndarray, radius: float | None =
 
     The hands are left out of what is blurred, so that no halo of theirs lies around them.
     """
-    radius = _radius(image, radius)
+    _check_same_size(image, alpha)
+    radius, alpha = _radius(image, radius), _levels(alpha)
     back = blur(composite(np.zeros_like(image), image, alpha), radius)
     share = blur(255 - alpha, radius)
     for rows in _strips(alpha):
@@ -90,6 +97,7 @@ def blur_background(image: np.ndarray, alpha: np.ndarray, radius: float | None =
 
 def blur_hands(image: np.ndarray, alpha: np.ndarray, radius: float | None = None) -> np.ndarray:
     """The hands blurred, all else sharp. radius: as in `blur_background`."""
+    _check_same_size(image, alpha)
     return composite(blur(image, _radius(image, radius)), image, alpha)
 
 
@@ -100,6 +108,7 @@ def replace_background(image: np.ndarray, alpha: np.ndarray, background: np.ndar
     """
     height, width = image.shape[:2]
     scale = max(height / background.shape[0], width / background.shape[1])
+    _check_same_size(background, background[..., 0])
     covering = [max(side, round(length * scale)) for side, length in zip((height, width), background.shape)]
     whole = resize(background, *covering)
     top, left = (covering[0] - height) // 2, (covering[1] - width) // 2
@@ -108,14 +117,39 @@ def replace_background(image: np.ndarray, alpha: np.ndarray, background: np.ndar
 
 def composite(front: np.ndarray, back: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """`front` where alpha is 255, `back` where it is 0, mixed between. Raises ImageError when their sizes differ."""
+    alpha = _levels(alpha)
     if not front.shape[:2] == back.shape[:2] == alpha.shape:
         sizes = ", ".join(f"{a.shape[1]}×{a.shape[0]}" for a in (front, back, alpha))
         raise ImageError(f"two images and an alpha of {sizes} pixels: resize them to one size first")
+    for image in (front, back):
+        _check_same_size(image, alpha)
     result = np.empty_like(front)
     for rows in _strips(alpha):
         share = alpha[rows, :, None].astype(np.float32) / 255
         result[rows] = (front[rows] * share + back[rows] * (1 - share)).round()
     return result
+
+
+def _levels(alpha: np.ndarray) -> np.ndarray:
+    """An alpha as uint8, of one that may be bool."""
+    if alpha.dtype == bool:
+        return np.asarray(alpha.view(np.uint8) * np.uint8(255))
+    if alpha.dtype != np.uint8:
+        raise ImageError(
+            f"an alpha of {alpha.dtype}: it must be uint8, 0 to 255, as `mask` and `matte` of a HandMask, or bool"
+        )
+    return alpha
+
+
+def _check_same_size(image: np.ndarray, mask: np.ndarray) -> None:
+    """Raise ImageError unless these are RGB uint8 H×W×3 and H×W."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ImageError(f"an image of {image.dtype} and shape {image.shape}: it must be RGB uint8, H×W×3")
+    if image.shape[:2] != mask.shape:
+        raise ImageError(
+            f"an image of {image.shape[1]}×{image.shape[0]} pixels and a mask of shape {mask.shape}: "
+            "they must be of one size, H×W×3 and H×W"
+        )
 
 
 def _strips(array: np.ndarray) -> Iterator[slice]:

@@ -40,3 +40,8 @@ class MissingExtraError(HandsegError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs more packages: pip install 'handseg[{extra}]'")
+        self._made_of = what, extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """A process that it is raised in can pass it on."""
+        return type(self), self._made_of

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Union
@@ -39,15 +39,29 @@ def load_image(source: ImageLike) -> np.ndarray:
     grey and palette become RGB, more bits are scaled to 8 (`depth.white_of`), alpha is dropped. Of 16-bit colours a PIL
     image holds the upper bytes alone; give the path where they may be dark. Arrays: uint8, H×W×3 (RGB), H×W×4 (RGBA)
     or H×W (grey).
-    Raises ImageError, naming the file, when it can't be read or decoded, or is refused (`image_file`);
-    MissingExtraError for a HEIC photo without the extra that reads them.
+    Raises ImageError, naming the file, when it can't be read or decoded, or is refused (`image_file`), and for what is
+    no image; MissingExtraError for a HEIC photo without the extra that reads them.
     """
-    if isinstance(source, np.ndarray):
-        return _from_array(source)
-    if isinstance(source, Image.Image):
-        image_file.check_size(source.height, source.width)
-        return to_rgb(source)
-    return image_file.read_photo(Path(source), to_rgb)
+    given: object = source  # whatever the type says, anything may come
+    if isinstance(given, np.ndarray):
+        return _from_array(np.asarray(given))  # of a subclass (np.matrix) the same operations do something else
+    if isinstance(given, Image.Image):
+        return _from_pil(given)
+    if isinstance(given, (str, os.PathLike)):
+        return image_file.read_photo(Path(os.fsdecode(given)), to_rgb)
+    remedy = "of a file's content, handseg.image.decode_image(content, name) makes an array"
+    if not isinstance(given, (bytes, bytearray, memoryview)):
+        remedy = "of a tensor or a list make an array"
+    raise ImageError(f"{type(given).__name__} is no image: give a path, a PIL image or an RGB uint8 array; {remedy}")
+
+
+def check_several(images: object) -> None:
+    """Raise ImageError for one image where several are asked for: of an array each row, of a path each letter would be
+    taken for an image."""
+    if isinstance(images, (str, bytes, os.PathLike, Image.Image)) or (
+        isinstance(images, np.ndarray) and images.ndim < 4 and images.dtype != object
+    ):
+        raise ImageError(f"one image ({type(images).__name__}) where several are expected; put it into a list")
 
 
 def decode_image(content: bytes, name: str, *, max_pixels: int | None = None) -> np.ndarray:
@@ -130,7 +144,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
+        handle, temporary = _create_beside(path)
     except OSError as error:
         raise HandsegError(
             f"{path.parent}: can't write there ({error.strerror or error}); choose a folder that you may write to"
@@ -138,10 +152,9 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise HandsegError(
                 f"{path}: can't write ({error.strerror or error}); check the disk's space and the folder's rights"
@@ -175,15 +188,35 @@ def _write_png(file: BinaryIO, array: np.ndarray) -> None:
     Image.fromarray(array).save(file, "PNG", compress_level=4)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _create_beside(path: Path) -> tuple[int, Path]:
+    """A new file, opened, in a path's folder; with the rights that any new file gets, which `tempfile` doesn't give."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+    while True:
+        temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.tmp")
+        try:
+            return os.open(temporary, flags, 0o666), temporary
+        except FileExistsError:
+            continue
+
+
+def _from_pil(image: Image.Image) -> np.ndarray:
+    try:
+        image_file.check_size(image.height, image.width)
+        return to_rgb(image)
+    except HandsegError:
+        raise
+    except Exception as error:  # it is decoded only now, which raises nearly anything
+        name = getattr(image, "filename", "") or "PIL image"
+        said = " ".join(str(error).split())
+        raise ImageError(f"{name}: can't be decoded ({said}); open it anew, or give the path") from error
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:
     if array.dtype != np.uint8:
-        raise ImageError(f"array of {array.dtype}: an image array is uint8 with values 0 to 255")
+        remedy = ""
+        if array.dtype.kind in "bf":
+            remedy = "; of values from 0 to 1 make them with: (255 * array).round().astype('uint8')"
+        raise ImageError(f"array of {array.dtype}: an image array is uint8 with values 0 to 255{remedy}")
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
     if array.ndim != 3 or array.shape[2] not in (3, 4) or array.size == 0:

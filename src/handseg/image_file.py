@@ -19,7 +19,15 @@ from typing import Any, BinaryIO, TypeVar
 from PIL import Image, UnidentifiedImageError
 
 from handseg.errors import HandsegError, ImageError, MissingExtraError
-from handseg.parts import TOO_MANY_PARTS, check_scans, check_tags
+from handseg.parts import (
+    MOST_COPIES,
+    NEW_SUBFILE,
+    OLD_SUBFILE,
+    TOO_MANY_PARTS,
+    check_scans,
+    check_tags,
+    is_copy,
+)
 
 T = TypeVar("T")
 
@@ -31,6 +39,26 @@ EMPTY_PIXELS, EMPTY_DENSITY = 50_000_000, 64  # beyond so many pixels, with so m
 MAX_DIGITS = 500_000  # pixels of a PPM that is written in digits
 HEADER_READS, READS, BYTES_PER_READ = 10_000, 200_000, 64
 TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# How other files begin, in small letters, and what they are.
+OTHERS = (
+    (b"<!doctype html", "a web page"),
+    (b"<html", "a web page"),
+    (b"<svg", "an SVG drawing"),
+    (b"<?xml", "an XML file"),
+    (b"{", "a JSON file"),
+    (b"version https://git-lfs", "a pointer of Git LFS (git lfs pull fetches the file)"),
+    (b"%pdf", "a PDF"),
+    (b"%!ps", "a PostScript file"),
+    (b"8bps", "a Photoshop file"),
+    (b"pk\3\4", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\0\0\0\x0cjp  ", "a JPEG 2000 picture"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (b"\0\0\0\x0cjxl ", "a JPEG XL picture"),
+    (b"\xff\x0a", "a JPEG XL picture"),
+)
+SUB_IFDS, CANON_RAW = 330, slice(8, 10)  # a TIFF's tag of pages within a page; where Canon's raw photos have "CR"
+RAW_PHOTO = "a raw photo, of which only a small copy can be read; develop it to JPEG or TIFF first"
 
 
 def read(path: Path, convert: Callable[[Image.Image], T]) -> T:
@@ -82,8 +110,6 @@ def open_pages(path: Path, content: bytes | None = None, max_pixels: int | None 
         raise ImageError(f"{path}: is a folder, not an image; name a file") from error
     except PermissionError as error:
         raise ImageError(f"{path}: may not be read; check the file's rights") from error
-    except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: not an image that can be read; save or copy it anew") from error
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged data
         said = " ".join(str(error).split())  # one line, whatever the decoder says
         raise ImageError(f"{path}: damaged image ({said}); save or copy it anew") from error
@@ -170,14 +196,20 @@ def _open(path: Path, file: BinaryIO, size: int, max_pixels: int | None) -> Page
         raise ImageError("the file is empty; save or copy it anew")
     head = file.read(64)
     if head[:4] in TIFF_HEADS:
+        if head[CANON_RAW] == b"CR":
+            raise ImageError(RAW_PHOTO)
         check_tags(file, size)
     file.seek(0)
     ration: Any = Ration(file, size)
     try:
         image = _heic(path, ration) if _is_heic(head) else Image.open(ration, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise ImageError(f"not an image that can be read{_what_it_is(head)}; save or copy it anew") from error
     except Image.DecompressionBombError as error:
         most = MAX_PIXELS if max_pixels is None else max_pixels
         raise ImageError(f"more than {most // 1_000_000} megapixels; shrink it first") from error
+    if image.format == "TIFF":
+        _turn_to_picture(image)
     check_size(image.height, image.width, max_pixels)
     if image.format in ("JPEG", "MPO"):
         file.seek(0)
@@ -189,10 +221,38 @@ def _open(path: Path, file: BinaryIO, size: int, max_pixels: int | None) -> Page
     return Pages(image, ration, size, max_pixels)
 
 
+def is_page_copy(image: Any) -> bool:
+    """Whether the page that a TIFF is at is a thumbnail, an overview or a mask of another one."""
+    return is_copy(image.tag_v2.get(NEW_SUBFILE), image.tag_v2.get(OLD_SUBFILE))
+
+
+def _turn_to_picture(image: Any) -> None:
+    """Turn a TIFF to its first page that is a picture of its own: a thumbnail may come before it."""
+    is_raw = SUB_IFDS in image.tag_v2
+    for number in range(MOST_COPIES):
+        try:
+            image.seek(number)
+        except EOFError:
+            break
+        if not is_page_copy(image):
+            return
+    if is_raw:
+        raise ImageError(RAW_PHOTO)
+    image.seek(0)  # nothing else is there
+
+
 def _check_density(image: Image.Image, size: int) -> None:
     """Raise ImageError for a large image that has hardly a byte of its file's `size` for its pixels."""
     if image.width * image.height > max(EMPTY_PIXELS, EMPTY_DENSITY * size):
         raise ImageError(f"{image.width}×{image.height} pixels in {size} bytes are no photo; shrink it first")
+
+
+def _what_it_is(head: bytes) -> str:
+    """What a file that is no image may be instead, in words, by how it begins; "" where that says nothing."""
+    for begin, name in OTHERS:
+        if head.lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith(begin):
+            return f", but {name}"
+    return ""
 
 
 def _is_heic(head: bytes) -> bool:
@@ -220,7 +280,9 @@ def check_size(height: int, width: int, max_pixels: int | None = None) -> None:
 
 
 def check_aspect_ratio(height: int, width: int) -> None:
-    """Raise ImageError for an image that is longer than MAX_ASPECT_RATIO."""
+    """Raise ImageError for an image that is longer than MAX_ASPECT_RATIO, or has no pixels."""
+    if not height * width:
+        raise ImageError(f"an image of {width}×{height} pixels has none; give one that has some")
     if max(height, width) > MAX_ASPECT_RATIO * min(height, width):
         raise ImageError(
             f"an image of {width}×{height} pixels is longer than {MAX_ASPECT_RATIO}:1; cut it into pieces first"

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from handseg.errors import AnnotationError
 from handseg.polygons import fill_box
 from handseg.runs import components
 
@@ -76,11 +77,15 @@ InstancesLike = Instances | HasInstances | np.ndarray
 
 
 def as_instances(hands: InstancesLike) -> Instances:
-    """The instances of a `HandMask`, or the connected regions, without scores, of a mask H×W."""
+    """The instances of a `HandMask`, or the connected regions, without scores, of a mask H×W.
+
+    Raises AnnotationError for what is neither.
+    """
     if isinstance(hands, Instances):
         return hands
-    if not isinstance(hands, np.ndarray):
+    if not isinstance(hands, np.ndarray) and hasattr(hands, "instances"):
         return hands.instances
+    hands = inside_of(hands)
     runs = components(hands)
     items = []
     for region in range(1, runs.count + 1):
@@ -88,6 +93,20 @@ def as_instances(hands: InstancesLike) -> Instances:
         items.append(Instance((left, top, pixels.shape[1], pixels.shape[0]), pixels))
     height, width = hands.shape
     return Instances(height, width, tuple(items))
+
+
+def inside_of(mask: object) -> np.ndarray:
+    """bool H×W: where a mask isn't 0.
+
+    Raises AnnotationError for what is no mask: lists, other shapes, and probabilities, of which hardly any is 0.
+    """
+    if not isinstance(mask, np.ndarray) or mask.ndim != 2:
+        what = f"an array of shape {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
+        raise AnnotationError(f"{what} is no mask; give a HandMask, or an array H×W that is 0 but for the hands")
+    inside = mask.astype(bool)
+    if mask.dtype.kind == "f" and len(np.unique(mask[inside][:10_000])) > 1:
+        raise AnnotationError("an array of probabilities is no mask; cut it at a threshold first: probability >= 0.6")
+    return inside
 
 
 def from_mask(mask: np.ndarray, top: int = 0, left: int = 0, score: float | None = None) -> Instance | None:

@@ -12,7 +12,7 @@ import numpy as np
 from handseg.card import LABEL_POLICIES, LabelPolicy, ModelCard
 from handseg.engines import Engine, open_engine
 from handseg.errors import ModelError
-from handseg.image import ImageLike, load_image
+from handseg.image import ImageLike, check_several, load_image
 from handseg.postprocess import restore
 from handseg.preprocess import Placement, preprocess
 from handseg.result import MIN_AREA, HandMask
@@ -166,14 +166,22 @@ class Segmenter:
         return next(self.stream([image]))
 
     def batch(self, images: Iterable[ImageLike], *, size: int = 8) -> list[HandMask]:
-        """The hands in several images, run through the network `size` at a time where their shapes agree."""
+        """The hands in several images, run through the network `size` at a time where their shapes agree.
+
+        Raises ImageError as `__call__` does, and for one image in place of several.
+        """
         return list(self.stream(images, size=size))
 
     def stream(self, frames: Iterable[ImageLike], *, size: int = 1) -> Iterator[HandMask]:
-        """Yield a result for each frame, in order; holds at most `size` frames at a time."""
+        """Yield a result for each frame, in order; holds at most `size` frames at a time, copies of those that are
+        arrays, so that one array may be filled again and again."""
+        check_several(frames)
+        if size < 1:
+            raise ValueError(f"size is {size}; it must be 1 image or more")
         waiting: list[Prepared] = []
         for frame in frames:
-            prepared = self._prepare(load_image(frame))
+            image = load_image(frame)
+            prepared = self._prepare(image.copy() if size > 1 and isinstance(frame, np.ndarray) else image)
             if waiting and waiting[0].shapes != prepared.shapes:
                 yield from self._run(waiting)
                 waiting = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,8 +58,9 @@ class Tracker:
         self._known: list[_Known] = []
         self._next = 1
 
-    def __call__(self, hands: Sequence[Hand], time: float) -> list[Track]:
+    def __call__(self, hands: Iterable[Hand], time: float) -> list[Track]:
         """The track of each hand, in the order of `hands`. time: of the frame, in seconds."""
+        hands = list(hands)
         matched = self._match(hands, time)
         for known in self._known:
             known.missed += 1

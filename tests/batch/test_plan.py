@@ -195,3 +195,26 @@ def test_inputs_and_outputs_may_move_together(tmp_path: Path, predict) -> None:
     predict([tmp_path / "old" / "in"], tmp_path / "old" / "out")
     shutil.move(tmp_path / "old", tmp_path / "new")
     assert predict([tmp_path / "new" / "in"], tmp_path / "new" / "out")["kept"] == ["a.jpg"]
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "input"])
+def test_an_output_folder_that_is_a_file_is_said_at_once(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    source = picture(tmp_path / "in" / "a.jpg")
+    with pytest.raises(HandsegError, match="is a file, not a folder"):
+        plan_jobs([tmp_path / "in"], source if place == "input" else tmp_path / place)
+
+
+def test_a_kind_that_a_video_lacks_leaves_the_others(tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.jpg")
+    (tmp_path / "in" / "clip.mp4").write_bytes(b"no picture")
+    plan = plan_jobs([tmp_path / "in"], tmp_path / "out", ["mask", "coco", "yolo"])
+    assert [(job.name, set(job.outputs)) for job in plan.jobs] == [
+        ("a.jpg", {"mask", "coco", "yolo"}),
+        ("clip.mp4", {"mask"}),
+    ]
+    assert len(plan.failures) == 1
+    assert "clip.mp4: no coco or yolo of a video; the other kinds are made" in plan.failures[0]
+    plan = plan_jobs([tmp_path / "in"], tmp_path / "out", ["coco"])
+    assert [job.name for job in plan.jobs] == ["a.jpg"]
+    assert "no coco of a video; choose from mask, overlay" in plan.failures[0]

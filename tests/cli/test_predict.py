@@ -162,7 +162,9 @@ def test_a_folder_without_images_is_named_and_the_others_are_done(tmp_path: Path
 
 def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert_one_error(handseg("predict", EXAMPLE, "-o", tmp_path / "file" / "out"), "file", "can't write there")
+    assert_one_error(
+        handseg("predict", EXAMPLE, "-o", tmp_path / "file" / "out"), "file is a file, not a folder; name a folder"
+    )
 
 
 @pytest.mark.skipif(

@@ -132,6 +132,18 @@ def test_a_request_may_name_its_threshold_and_policy(service: Service) -> None:
         for query in ("threshold=0.95", "", "policy=hand%2Bforearm&threshold=0.2")
     ]
     assert areas == sorted(set(areas))
+    # A + in an address is a space.
+    plain = service.ask("/predict?policy=hand+forearm&threshold=0.2", HAND.read_bytes())
+    assert (plain[0], int((picture(plain[2]) > 0).sum())) == (200, areas[-1])
+
+
+def test_what_a_form_asks_for_beside_the_image_is_not_passed_over(service: Service) -> None:
+    content, kind = form(HAND.read_bytes(), "hand.jpg")
+    boundary = content.split(b"\r\n", 1)[0]
+    field = boundary + b'\r\nContent-Disposition: form-data; name="threshold"\r\n\r\n0.3\r\n'
+    status, _, body = service.ask("/predict", field + content, Content_Type=kind)
+    assert status == 422
+    assert "threshold: belongs to the address" in json.loads(body)["error"]
 
 
 @pytest.mark.parametrize(
@@ -148,6 +160,7 @@ def test_a_request_may_name_its_threshold_and_policy(service: Service) -> None:
         ("?output=gif", HAND.read_bytes(), 422, "output: "),
         ("?threshold=1", HAND.read_bytes(), 422, "threshold: "),
         ("?policy=arm", HAND.read_bytes(), 422, "policy: "),
+        ("?treshold=0.3", HAND.read_bytes(), 422, "treshold: no such parameter; there are output, threshold, policy"),
     ],
 )
 def test_a_bad_request_is_told_what_is_wrong(

@@ -126,6 +126,16 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     )
 
 
+def test_a_clip_is_not_recorded_over_itself(tmp_path: Path) -> None:
+    clip = hand_clip(tmp_path / "clip.mp4", 3)
+    (tmp_path / "link.mp4").symlink_to(clip)
+    before = clip.read_bytes()
+    for name in ("clip.mp4", "link.mp4"):
+        result = handseg("camera", "--device", clip, "--no-window", "--overwrite", "-o", tmp_path / name)
+        assert_one_error(result, f"{name}: is the clip that is read; choose another name")
+    assert clip.read_bytes() == before
+
+
 @pytest.mark.skipif(not HEADLESS, reason="the installed OpenCV has windows")
 def test_a_headless_opencv_is_named_with_what_to_do() -> None:
     assert_one_error(handseg("camera"), "headless", "pip install opencv-python", "--no-window")

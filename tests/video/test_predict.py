@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -283,3 +284,11 @@ def test_an_error_that_no_one_foresaw_ends_one_video_only(
     outcomes = states(nano, tmp_path / "in", output=tmp_path / "out")
     assert [state for state, _ in outcomes] == ["done", "failed"]
     assert "a.mp4: an error that handseg doesn't know (AttributeError: 'NoneType'" in outcomes[1][1]
+
+
+def test_lines_that_cannot_be_written_are_said_to(tmp_path: Path, nano: Segmenter) -> None:
+    plan = plan_jobs([hand_clip(tmp_path / "clip.mp4", 3)], tmp_path / "out", ["json"])
+    (tmp_path / "out" / "clip.partial.jsonl").mkdir(parents=True)
+    (outcome,) = run_jobs(plan, nano, threads=1)
+    assert outcome.state == "failed"
+    assert re.search(r"clip\.jsonl: can't be written \(.+\); choose another folder", outcome.message)

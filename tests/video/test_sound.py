@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.video.conftest import av, beep, case, make_clip, square
+from tests.video.conftest import av, beep, case, make_clip, mux_beep, square
 
 from handseg.video import VideoReader, VideoWriter  # isort: skip
+from av.stream import Disposition  # isort: skip
 
 FLASH = 10  # the frame that is bright; at 0.4 s, as the beep is when both begin together
 
@@ -121,3 +122,20 @@ def test_sound_that_is_damaged_ends_and_is_said(tmp_path: Path) -> None:
     assert "its sound can't be decoded from" in notes[0]
     with VideoReader(tmp_path / "out.mp4") as reader:
         assert len(list(reader)) == 50
+
+
+def test_of_several_sounds_the_main_one_comes_along(tmp_path: Path) -> None:
+    source, target = tmp_path / "clip.mkv", tmp_path / "out.mp4"
+    with av.open(str(source), "w") as container:
+        pictures = container.add_stream("libx264", rate=25)
+        pictures.height, pictures.width, pictures.pix_fmt = 96, 128, "yuv420p"
+        sounds = [container.add_stream("aac", rate=48000) for _ in range(2)]
+        sounds[0].disposition = Disposition(0)
+        sounds[1].disposition = Disposition.default
+        for i in range(20):
+            container.mux(pictures.encode(av.VideoFrame.from_ndarray(square(i), "rgb24").reformat(format="yuv420p")))
+        container.mux(pictures.encode())
+        for sound, begin in zip(sounds, (0.1, 0.5)):
+            mux_beep(container, sound, 0.8, (begin, begin + 0.1))
+    copied(source, target)
+    assert beep(target)[0] == pytest.approx(0.5, abs=0.03)

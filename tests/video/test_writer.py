@@ -155,3 +155,17 @@ def test_editors_get_prores_4444_with_its_alpha(tmp_path: Path) -> None:
     found = frame.to_ndarray(format="rgba").astype(int)
     assert np.array_equal(found[..., 3], alpha[..., 0])
     assert np.abs(found[..., :3] - square(2)).mean() < 3  # the picture is whole where it is transparent, too
+
+
+def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cameras name clips by their times; FFmpeg would look for a protocol called 12."""
+    monkeypatch.chdir(tmp_path)
+    make_clip(tmp_path / "clip.mp4", 3, audio="aac").rename("12:30.mp4")
+    for name in ("12:30.mp4", "./12:30.mp4", tmp_path / "12:30.mp4"):
+        target = Path("file:out.mp4")
+        with VideoReader(name) as reader, VideoWriter(target, reader.rate, sound=reader.path) as writer:
+            for frame in reader:
+                writer.write(frame.image, frame.time)
+        with av.open(str(tmp_path / target)) as container:
+            assert len(list(container.decode(video=0))) == 3
+            assert container.streams.audio

@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from handseg import formats
+from handseg import formats, image_file
 from handseg.batch.coco import CocoFile
 from handseg.batch.outputs import KINDS, Kind, Segmented
 from handseg.batch.plan import Job, Plan
 from handseg.batch.record import EDITED, NO_RECORD, Made, Source, digest, settings_of
 from handseg.errors import HandsegError
-from handseg.image import image_size, load_image
+from handseg.image import load_image
 from handseg.parallel import Room
 from handseg.segmenter import Segmenter
 
@@ -115,10 +115,9 @@ class ImageWork:
 def pixels_of(path: Path) -> int:
     """How many an image has, by its header; 0 where that can't be read, which is said when it is loaded."""
     try:
-        height, width = image_size(path)
+        return image_file.read(path, lambda image: image.height * image.width)
     except HandsegError:
         return 0
-    return height * width
 
 
 def why_again(

@@ -54,24 +54,42 @@ def plan_jobs(
     outputs (`a.jpg` and `a.png` become `a.jpg.png` and `a.png.png`), and so does an output that would take the place of
     another one: the overlay of `a.jpg` beside `a_overlay.jpg`. A folder beside a video of its name is mirrored as
     `<name>_images`, since the video's masks have `<name>`. What an earlier run called otherwise keeps its name. What
-    still shares an output, or would replace an input, is left out, with a message.
-    Raises HandsegError for an unknown kind.
+    still shares an output, or would replace an input, is left out, with a message. Of a video or an image that has no
+    output of some kind the others are made.
+    Raises HandsegError for an unknown kind, and for an output folder that is a file.
     """
     if unknown := [kind for kind in kinds if kind not in KINDS]:
         raise HandsegError(f"output kind {unknown[0]!r}: unknown; choose from {', '.join(KINDS)}")
     output = Path(output)
+    _check_folder(output)
     found, failures = find_inputs([Path(path) for path in inputs], output)
     record = Record(output)
     names = Names(found, output, record, overwrite)
     jobs = []
     for item in found:
+        of, known = ("a video", VIDEO_KINDS) if item.is_video else ("an image", IMAGE_KINDS)
+        wanted = [kind for kind in dict.fromkeys(kinds) if kind in known]
+        if lacking := [kind for kind in dict.fromkeys(kinds) if kind not in known]:
+            rest = "the other kinds are made" if wanted else f"choose from {', '.join(known)}"
+            failures.append(f"{item.path}: no {' or '.join(lacking)} of {of}; {rest}")
+        if not wanted:
+            continue
         try:
-            outputs = {kind: names.path(item, kind) for kind in dict.fromkeys(kinds)}
+            outputs = {kind: names.path(item, kind) for kind in wanted}
         except HandsegError as error:
             failures.append(f"{item.path}: {error}")
             continue
         jobs.append(Job(item.path, str(item.name), item.is_video, outputs))
     return Plan(output, tuple(dict.fromkeys(kinds)), overwrite, record, jobs, failures)
+
+
+def _check_folder(output: Path) -> None:
+    """Raise HandsegError where a file is in the way: else that would be said of each image, after it was segmented."""
+    for place in (output, *output.parents):
+        if os.path.lexists(place):
+            if not os.path.isdir(place):
+                raise HandsegError(f"{output}: {place} is a file, not a folder; name a folder for the outputs")
+            return
 
 
 class Names:
@@ -99,15 +117,17 @@ class Names:
                     self._assign(item, kind, stem)
 
     def path(self, item: Input, kind: str) -> str:
-        """Where an output goes, below the output folder. Raises HandsegError where it can't be written."""
-        of, known = ("a video", VIDEO_KINDS) if item.is_video else ("an image", IMAGE_KINDS)
-        if kind == "coco" and not item.is_video:
+        """Where an output of a kind that the input has goes, below the output folder.
+
+        Raises HandsegError where it can't be written.
+        """
+        if kind == "coco":
             path: str | HandsegError = f"{COCO_FILE}#{item.name}"
             blocked = self._held_by_another(str(path), item)
             if blocked is not None:
                 raise self._is_of(blocked, f"the entry of {item.name} in {COCO_FILE}", item)
         else:
-            path = self._paths.get((item, kind), HandsegError(f"no {kind} of {of}; choose from {', '.join(known)}"))
+            path = self._paths[item, kind]
         if isinstance(path, HandsegError):
             raise path
         return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from contextlib import ExitStack
 from pathlib import Path
@@ -67,6 +68,8 @@ def command(
 
     if no_window and output is None and mjpeg is None:
         raise click.UsageError("nothing to show it with: beside --no-window give -o FILE or --mjpeg PORT")
+    if output is not None and output.exists() and os.path.exists(device) and os.path.samefile(output, device):
+        raise VideoError(f"{output}: is the clip that is read; choose another name")
     if output is not None and output.exists() and not overwrite:
         raise VideoError(f"{output}: is there already; choose another name, or add --overwrite")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a recording as Ctrl-C does

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from numbers import Integral
 from pathlib import Path
 from typing import Literal
 
@@ -63,6 +64,7 @@ def open_engine(
     Raises ModelError when the model, the engine or the device isn't there or the file isn't a model of that kind, and
     MissingExtraError when the engine isn't installed; another one is never taken instead.
     """
+    _check_threads(threads)
     path = find_model(model)
     kind = kind_of(path)
     if engine is None:
@@ -86,3 +88,8 @@ def open_engine(
     from handseg.engines.onnx import OnnxEngine
 
     return OnnxEngine(path, threads=threads, device=device)
+
+
+def _check_threads(threads: object) -> None:
+    if threads is not None and not (isinstance(threads, Integral) and int(threads) >= 1):
+        raise ModelError(f"threads {threads!r}: must be a whole number, 1 or more; None takes all cores")

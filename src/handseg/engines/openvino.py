@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class OpenVinoEngine:
             raise MissingExtraError(f"{path}: OpenVINO", "openvino") from error
         self.name = "openvino" if precision == "f32" else "openvino-bf16"
         self.model = str(path)
+        self._opened = partial(OpenVinoEngine, path, threads=threads, device=device, precision=precision)
         if device != "cpu":
             raise ModelError(f"device {device}: the engine {self.name} runs on cpu only; use --engine onnxruntime")
         core = openvino.Core()
@@ -57,6 +59,10 @@ class OpenVinoEngine:
             raise ModelError(f"{path}: carries no model card, so its input isn't known; export it with: handseg export")
         self.card = ModelCard.from_json(model.get_rt_info(where).astype(str), str(path))
         self._lock = Lock()  # a request holds one input at a time
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied, or sent to another process, it is opened anew there."""
+        return self._opened, ()
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class TorchScriptEngine:
         check_device(device)
         self._torch = torch
         self.model = str(path)
+        self._opened = partial(TorchScriptEngine, path, threads=threads, device=device, foreign=foreign, output=output)
         self.name = "torchscript" if device == "cpu" else f"torchscript on {device}"
         self._threads = threads
         extra = {METADATA_KEY: ""}
@@ -70,6 +72,10 @@ class TorchScriptEngine:
                 f"{path}: carries no model card, so its input isn't known; export it with: handseg export, "
                 "or open it with HandSegmentationPipeline"
             )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied, or sent to another process, it is opened anew there."""
+        return self._opened, ()
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         torch = self._torch

@@ -9,15 +9,19 @@ from typing import Any
 import numpy as np
 
 from handseg.errors import AnnotationError
+from handseg.instances import inside_of
 
 MOST_PIXELS = 2**31  # of a mask; more is no image
 LONGEST = 13  # characters of five bits in which a length is written
 
 
 def encode_rle(mask: np.ndarray) -> dict[str, Any]:
-    """The compressed encoding of a mask H×W: {"size": [H, W], "counts": str}."""
-    height, width = mask.shape
-    return encode_part(np.asarray(mask).astype(bool), 0, 0, height, width)
+    """The compressed encoding of a mask H×W: {"size": [H, W], "counts": str}.
+
+    Raises AnnotationError for what is no mask.
+    """
+    inside = inside_of(mask)
+    return encode_part(inside, 0, 0, *inside.shape)
 
 
 def encode_part(part: np.ndarray, x: int, y: int, height: int, width: int) -> dict[str, Any]:

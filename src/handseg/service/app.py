@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PureWindowsPath
@@ -23,12 +23,14 @@ try:
     from fastapi import FastAPI, HTTPException, Query, Request
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse, PlainTextResponse, Response
+    from pydantic import BeforeValidator
     from starlette.datastructures import UploadFile
     from starlette.exceptions import HTTPException as StarletteError
     from starlette.requests import ClientDisconnect
 except ImportError as error:
     raise MissingExtraError("Serving", "serve") from error
 
+PARAMETERS = ("output", "threshold", "policy")
 Output = Literal["mask", "overlay", "cutout", "matte", "heatmap", "json"]
 Messages = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -129,9 +131,10 @@ def create_app(segmenter: Segmenter, limits: Limits = Limits(), *, local: bool =
         request: Request,
         output: Output = "mask",
         threshold: Annotated[float | None, Query(gt=0, lt=1)] = None,
-        policy: LabelPolicy | None = None,
+        policy: Annotated[LabelPolicy | None, BeforeValidator(_with_plus)] = None,
     ) -> Response:
         """The hands in one image."""
+        _check_parameters(request.query_params.keys())
         content, name = await _received(request)  # before the line: whoever sends slowly holds up nobody
         async with line, line.computing:
             if await request.is_disconnected():
@@ -204,6 +207,17 @@ class Guard:
             self.together -= taken
 
 
+def _with_plus(policy: object) -> object:
+    """`hand+forearm`, whose + means a space in an address."""
+    return policy.replace(" ", "+") if isinstance(policy, str) else policy
+
+
+def _check_parameters(names: Iterable[str]) -> None:
+    """Refuse what isn't known: else a mistyped threshold would go unnoticed."""
+    if unknown := [name for name in names if name not in PARAMETERS]:
+        raise HTTPException(422, f"{unknown[0]}: no such parameter; there are {', '.join(PARAMETERS)}")
+
+
 def _refusal(status: int, error: str) -> JSONResponse:
     return JSONResponse({"error": error}, status)
 
@@ -214,7 +228,11 @@ async def _received(request: Request) -> tuple[bytes, str]:
     with anyio.move_on_after(UPLOAD_SECONDS) as patience:
         if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             async with request.form(max_files=1, max_fields=16) as form:
-                for part in form.values():
+                for key, part in form.multi_items():
+                    if key in PARAMETERS:
+                        raise HTTPException(
+                            422, f"{key}: belongs to the address, as in /predict?{key}=…, not to the form"
+                        )
                     if isinstance(part, UploadFile):
                         name = PureWindowsPath(part.filename or "").name[:100] or name  # without folders of any system
                         content = await part.read()

@@ -12,15 +12,14 @@ from types import TracebackType
 
 from PIL import Image
 
+from handseg.colour import to_rgb
 from handseg.errors import DamagedVideoError, ImageError, VideoError
-from handseg.image import load_image
-from handseg.image_file import TIFF_HEADS, open_image, open_pages
+from handseg.image_file import TIFF_HEADS, is_page_copy, open_image, open_pages
+from handseg.parts import MOST_COPIES
 from handseg.video.frame import SQUARE, VideoFrame
 
 PAGE = 1.0  # seconds of a page that has no duration: too far apart to be smoothed over
 SHORTEST, INSTEAD = 0.01, 0.1  # seconds; browsers show a picture of up to the first for the second
-MOST_SKIPPED = 100  # pages in a row that are no pictures of their own; more are a trap
-NEW_SUBFILE, OLD_SUBFILE = 254, 255  # TIFF tags
 
 
 def is_animated(path: str | os.PathLike[str]) -> bool:
@@ -109,7 +108,7 @@ class AnimationReader:
             try:
                 if next(numbers, None) is None:
                     return
-                picture = load_image(image)
+                picture = to_rgb(image)
             except Exception as error:
                 self._damage = _reason(error)
                 return
@@ -133,16 +132,14 @@ def _may_move(path: Path) -> bool:
 def _seek_each(image: Image.Image, seek: Callable[[int], None]) -> Iterator[int]:
     """The numbers of the pictures that count, each sought before it is given."""
     number = skipped = 0
-    while skipped <= MOST_SKIPPED:
+    while skipped <= MOST_COPIES:
         try:
             seek(number)
         except EOFError:
             return
         is_one = not (number == 0 and image.info.get("default_image"))  # an APNG's picture for old programs
         if image.format == "TIFF":
-            tags = image.tag_v2  # type: ignore[attr-defined]
-            # Bit 0: a reduced copy of another page; bit 2: a transparency mask. Of the old tag: 2, a reduced copy.
-            is_one = not (tags.get(NEW_SUBFILE, 0) & 0b101 or tags.get(OLD_SUBFILE, 0) == 2)
+            is_one = not is_page_copy(image)
         skipped = 0 if is_one else skipped + 1
         if is_one:
             yield number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 # FFmpeg takes what looks like any of some 300 kinds: pictures of any size, playlists that name other files or
@@ -13,6 +14,11 @@ CONTAINERS = (
 )
 OPENING = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}  # for `av.open` of a file
 MOTION_JPEG_SUFFIXES = frozenset({".mjpeg", ".mjpg"})  # such a file begins as a JPEG picture does
+
+
+def location(path: Path) -> str:
+    """How FFmpeg is told a file's path: in full, since in `12:30.mp4` it would take `12` for a protocol."""
+    return os.path.join(os.getcwd(), path)
 
 
 def forced_format(path: Path) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -108,15 +109,16 @@ class Lines:
         self._file: IO[str] | None = None
 
     def write(self, frame: VideoFrame, result: HandMask) -> None:
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.partial.open("w", encoding="utf-8", buffering=1)  # for who follows it
         tracks = self._tracker(result.hands, frame.time)
         hands = [{"track": track.id, **asdict(track.hand)} for track in tracks]
         height, width = result.mask.shape
         size = {"width": width, "height": height}
         record = {"frame": frame.index, "seconds": round(frame.time, 6), **size, "hands": hands}
-        self._file.write(json.dumps(record) + "\n")
+        with self._errors():
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self.partial.open("w", encoding="utf-8", buffering=1)  # for who follows it
+            self._file.write(json.dumps(record) + "\n")
 
     def __enter__(self) -> Lines:
         return self
@@ -125,6 +127,16 @@ class Lines:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
-            self._file.close()
-            if error is None:
-                os.replace(self.partial, self.path)
+            with self._errors():
+                self._file.close()
+                if error is None:
+                    os.replace(self.partial, self.path)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise VideoError(
+                f"{self.path}: can't be written ({error.strerror or error}); choose another folder, or free space"
+            ) from error

@@ -12,7 +12,7 @@ from typing import Any
 from handseg.errors import DamagedVideoError, MissingExtraError, VideoError
 from handseg.video.animation import AnimationReader, is_animated
 from handseg.video.colour import ToRgb
-from handseg.video.containers import OPENING, forced_format
+from handseg.video.containers import OPENING, forced_format, location
 from handseg.video.deinterlace import deinterlaced
 from handseg.video.frame import SQUARE, VideoFrame
 from handseg.video.orientation import Orientation, from_display_matrix, from_rotation
@@ -56,7 +56,7 @@ class VideoReader:
         if self.path.stat().st_size == 0:
             raise VideoError(f"{path}: the file is empty; copy or record it anew")
         try:
-            self._container = av.open(str(path), format=forced_format(self.path), options=OPENING)
+            self._container = av.open(location(self.path), format=forced_format(self.path), options=OPENING)
         except (FFmpegError, OSError) as error:
             raise VideoError(
                 f"{path}: not a video that can be opened ({_reason(error)}); it may be cut short: copy it anew"

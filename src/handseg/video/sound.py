@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from handseg.errors import MissingExtraError, VideoError
-from handseg.video.containers import OPENING
+from handseg.video.containers import OPENING, location
 from handseg.video.reader import VideoReader
 
 try:
     import av
     import av.filter
     from av.error import FFmpegError
+    from av.stream import Disposition
 except ImportError as error:
     raise MissingExtraError("Video", "video") from error
 
@@ -33,7 +34,7 @@ class SoundFormat(NamedTuple):
 
 
 class Sound:
-    """The first audio stream of a file that can be decoded, from the file's first picture on.
+    """The main audio stream of a file, of those that can be decoded, from the file's first picture on.
 
     Make it before the container's first packet is written. start: seconds after the first picture at which the
     container's time is 0. notes: what couldn't be taken along, and why.
@@ -47,10 +48,10 @@ class Sound:
         self._packets: Iterator[Any] = iter(())
         self._waiting: Any = None
         self._reached = 0.0
-        self._source = av.open(str(path), options=OPENING)
+        self._source = av.open(location(path), options=OPENING)
         known = [s for s in self._source.streams.audio if s.codec_context is not None]
         if known:
-            self._packets = self._take(known[0])
+            self._packets = self._take(next((s for s in known if s.disposition & Disposition.default), known[0]))
         elif self._source.streams.audio:
             self.notes.append(f"{path}: its sound is left out: no decoder knows it")
 

@@ -14,6 +14,7 @@ import numpy as np
 from handseg.errors import MissingExtraError, VideoError
 from handseg.image import resize
 from handseg.video.colour import FromRgb, tag
+from handseg.video.containers import location
 from handseg.video.frame import SQUARE
 from handseg.video.sound import Sound, SoundFormat
 
@@ -94,7 +95,7 @@ class VideoWriter:
     def __init__(self, path: Path, rate: Fraction, *, kind: Kind = "video", sound: Path | None = None) -> None:
         self._format = FORMATS[kind]
         if path.suffix != self._format.suffix:
-            raise VideoError(f"{path}: {kind} is written as {self._format.suffix}")
+            raise VideoError(f"{path}: {kind} is written as {self._format.suffix}; give it that ending")
         self.path, self.kind, self.rate = path, kind, rate
         self.partial = path.with_name(f"{path.stem}.partial{path.suffix}")
         self.notes: list[str] = []
@@ -155,7 +156,7 @@ class VideoWriter:
             height, width, aspect = round(height * max(1, 1 / aspect)), round(width * max(1, aspect)), SQUARE
         self._size, self._aspect = (height, width), aspect
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._container = av.open(str(self.partial), "w", options=self._format.container)
+        self._container = av.open(location(self.partial), "w", options=self._format.container)
         self._video = self._container.add_stream(self._format.codec, rate=self.rate, options=self._format.options)
         self._video.height, self._video.width = height + height % 2, width + width % 2
         self._video.pix_fmt = self._format.pixels
