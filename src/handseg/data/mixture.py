@@ -1,16 +1,16 @@
 """Mixture: all the data of a training in one TOML file, source by source, and who is trained on, validated on, tested on.
 
-    [roots]
-    data = "../datasets"
+[roots]
+data = "../datasets"
 
-    [[source]]
-    name = "desk"
-    folders = ["{data}/desk"]
-    policy = "hand+forearm"
-    share = 0.3
-    val = ["p04"]
-    test = 50
-    terms = "CC BY 4.0"
+[[source]]
+name = "desk"
+folders = ["{data}/desk"]
+policy = "hand+forearm"
+share = 0.3
+val = ["p04"]
+test = 50
+terms = "CC BY 4.0"
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ def _source(table: dict[str, Any], roots: Mapping[str, Path], path: Path) -> Sou
             raise DataError(f"{where}: {key} is {table[key]!r}; it must be text")
     folders = table.get("folders")
     if not table.get("name") or not isinstance(folders, list) or not folders:
-        raise DataError(f"{where}: needs a name and folders, as folders = [\"my_photos\"]")
+        raise DataError(f'{where}: needs a name and folders, as folders = ["my_photos"]')
     for key, known_values in (("policy", LABEL_POLICIES), ("role", ROLES)):
         if key in table and table[key] not in known_values:
             raise DataError(f"{where}: unknown {key} {table[key]!r}; use {', '.join(known_values)}")
@@ -299,4 +299,4 @@ def _groups(value: Any, where: str) -> Groups:
         return value
     if isinstance(value, list) and all(isinstance(v, str) for v in value):
         return tuple(value)
-    raise DataError(f"{where} is {value!r}; it must be sessions as [\"p04\"], a number of images, or \"all\"")
+    raise DataError(f'{where} is {value!r}; it must be sessions as ["p04"], a number of images, or "all"')
