@@ -13,7 +13,7 @@ from PIL import Image
 from handseg.data import Sample, Split, read_dataset
 from handseg.data.copies import fingerprints
 from handseg.data.leaks import refuse_leaks
-from handseg.data.splits import make_split
+from handseg.data.splits import Protocol, make_split
 from handseg.errors import DataError
 from tests.data.test_identity import make
 
@@ -176,3 +176,29 @@ def test_a_name_on_two_sides_is_refused(tmp_path: Path, val: list[str], told: st
     (tmp_path / "split.json").write_text(json.dumps(old))
     with pytest.raises(DataError, match=rf"split\.json: {told}"):
         Split.load(tmp_path / "split.json")
+
+
+@pytest.mark.parametrize(
+    ("images", "protocol", "folds", "words"),
+    [
+        (1, "session-disjoint", 4, "1 session is too few for 4 folds.*; label more data$"),
+        (1, "random-frame", 4, "1 image is too few for 4 folds.*; label more data$"),
+        (3, "session-disjoint", 4, "3 sessions are too few .* handseg data split --folds 3, or label more data$"),
+        (3, "session-disjoint", 2, "fold 0 of 2 leaves one session .* there are few, or"),
+    ],
+)
+def test_too_few_images_are_told_with_what_helps(
+    tmp_path: Path, images: int, protocol: Protocol, folds: int, words: str
+) -> None:
+    samples = read_dataset(make(tmp_path / "set", *(f"a{i}" for i in range(images))))
+    with pytest.raises(DataError, match=words):
+        make_split(samples, protocol, folds=folds)
+    if images == 3:  # what it says does help
+        assert make_split(samples, protocol, folds=3).train
+
+
+def test_one_clip_is_told_how_frames_are_split(tmp_path: Path) -> None:
+    samples = read_dataset(make(tmp_path / "set", *(f"clip/{i}" for i in range(6))))
+    with pytest.raises(DataError, match="1 session is too few .* --group-by .* --protocol random-frame"):
+        make_split(samples, "session-disjoint")
+    assert make_split(samples, "random-frame").train

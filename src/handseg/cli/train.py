@@ -200,7 +200,7 @@ def _read_data(
     from handseg.training.manifest import by_folder
 
     kept = run / SPLIT_FILE
-    if split is None and kept.is_file():
+    if split is None and resume and kept.is_file():  # another's leftover isn't a new run's
         split = kept
     if split is None and resume:
         raise TrainingError(
@@ -246,6 +246,7 @@ def _read_mixture(path: Path, roots: Sequence[str], run: Path, only: Sequence[st
 def _teacher(model: str | None, run: Path, resume: bool, threads: int) -> Segmenter | None:
     """The teacher that is named, or the one that a resumed run keeps. threads: 0 for all cores."""
     from handseg.segmenter import load
+    from handseg.training.fit import TEACHER_FILE
 
     kept = run / TEACHER_FILE
     source = kept if model is None and resume and kept.is_file() else model

@@ -144,6 +144,9 @@ class Recipe:
         recipe = _build(cls, values, source)
         if len(recipe.input.size) != 2 or len(recipe.input.run_size) not in (0, 2):
             raise TrainingError(f"{source}: [input] sizes are [height, width]")
+        run = recipe.run
+        if run.validate_every < 1:
+            raise TrainingError(f"{source}: run.validate_every: {run.validate_every}; it must be 1 or more")
         return recipe
 
     def to_dict(self) -> dict[str, Any]:
