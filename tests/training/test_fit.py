@@ -338,15 +338,23 @@ def test_a_trapezoid_stays_and_then_falls_to_nothing() -> None:
     assert rates == pytest.approx([0.25, 1, 1, 1, 0.8, 0, 0])
 
 
-def test_weights_that_are_no_numbers_never_get_into_a_checkpoint(sides, tmp_path: Path) -> None:
+def test_weights_that_are_no_numbers_never_get_into_a_checkpoint(
+    sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One step an epoch: its loss is finite, and what it does to the weights is seen by no later one."""
     recipe = replace(TINY, optimizer=replace(TINY.optimizer, lr=1e30, warmup=0, name="adam"))
-    run = replace(TINY.run, epochs=1, batch_size=64, ema=0.0)
-    for name, every in (("validated", 1), ("not validated", 2)):
-        recipe = replace(recipe, run=replace(run, validate_every=every, epochs=every))
-        with pytest.raises(TrainingError, match=r"lower the learning rate"):
-            fit(recipe, *sides, tmp_path / name, OPTIONS)
-        assert not list((tmp_path / name).glob("*.ckpt"))
+    recipe = replace(recipe, run=replace(TINY.run, epochs=1, batch_size=64, ema=0.0))
+    with pytest.raises(TrainingError, match="the validation loss is nan .* lower the learning rate"):
+        fit(recipe, *sides, tmp_path / "validated", OPTIONS)
+
+    def spoil(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        next(pl_module.parameters()).data.fill_(float("nan"))
+
+    monkeypatch.setattr(Guard, "on_train_batch_end", spoil)
+    recipe = replace(TINY, run=replace(TINY.run, epochs=2, validate_every=2, batch_size=64, ema=0.0))
+    with pytest.raises(TrainingError, match="the weights aren't finite .* lower the learning rate"):
+        fit(recipe, *sides, tmp_path / "not", OPTIONS)
+    assert not list(tmp_path.glob("*/*.ckpt"))
 
 
 def test_a_run_shorter_than_its_pause_between_validations_has_a_best_checkpoint(sides, tmp_path: Path) -> None:

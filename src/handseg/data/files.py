@@ -13,6 +13,11 @@ from handseg.folders import is_junk
 from handseg.image import IMAGE_SUFFIXES
 
 JUNK_FILES = frozenset({"thumbs.db", "desktop.ini"})  # beside what `folders.is_junk` knows
+UNFINISHED = "unfinished.txt"  # beside what a preparation has not, or not yet, brought to its end
+UNFINISHED_MEANS = (
+    "its preparation was interrupted, or named what can't be read: mend that and run it again, "
+    f"or delete {UNFINISHED} to use what is there"
+)
 
 
 def data_files(folder: Path) -> Iterator[Path]:

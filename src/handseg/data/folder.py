@@ -12,7 +12,7 @@ from handseg.data import index
 from handseg.data.description import DatasetDescription
 from handseg.data.egohands import is_egohands, join_hands, scan_egohands
 from handseg.data.faults import Fault, raise_errors
-from handseg.data.files import by_key, data_files, image_files, key_of
+from handseg.data.files import UNFINISHED, UNFINISHED_MEANS, by_key, data_files, image_files, key_of
 from handseg.data.identity import GroupRule, identify, name_datasets, with_unique_names
 from handseg.data.meaning import settle
 from handseg.data.sample import Sample
@@ -102,6 +102,8 @@ def scan_dataset(
     name = name or name_datasets([root])[root]
     if is_egohands(root):
         return scan_egohands(root, name)
+    if (root / UNFINISHED).is_file():
+        raise DataError(f"{root}: is not a whole dataset: {UNFINISHED_MEANS}")
     description = DatasetDescription.load(root)
     if mask_values:
         description = replace(description, mask_values=mask_values)
