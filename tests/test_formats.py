@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -311,3 +312,10 @@ def test_nothing_gives_nothing() -> None:
     assert formats.yolo_lines(empty) == ""
     assert formats.labelme(empty, "a.jpg")["shapes"] == []
     assert not formats.yolo_mask("", 20, 30).any()
+
+
+def test_labels_are_names_in_either_unicode_form() -> None:
+    shape = {"label": unicodedata.normalize("NFD", "mão"), "points": [[1, 1], [9, 1], [9, 9]], "shape_type": "polygon"}
+    content = {"shapes": [shape], "imageHeight": 12, "imageWidth": 12}
+    assert formats.labelme_mask(content, labels={"mão"}).any()
+    assert not formats.labelme_mask(content, labels={"mao"}).any()

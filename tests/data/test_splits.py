@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -202,3 +203,20 @@ def test_one_clip_is_told_how_frames_are_split(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="1 session is too few .* --group-by .* --protocol random-frame"):
         make_split(samples, "session-disjoint")
     assert make_split(samples, "random-frame").train
+
+
+def test_a_split_of_names_in_another_unicode_form_is_the_same(tmp_path: Path) -> None:
+    """macOS may write an é as two characters, in file names and so in splits."""
+    apart = [unicodedata.normalize("NFD", f"é{i}") for i in range(8)]
+    samples = read_dataset(make(tmp_path / "set", *apart))
+    split = make_split(samples, "session-disjoint")
+    split.save(tmp_path / "split.json")
+    as_mac = json.loads((tmp_path / "split.json").read_text())
+    for side in ("train", "val", "test"):
+        as_mac[side] = [unicodedata.normalize("NFD", name) for name in as_mac[side]]
+    del as_mac["hash"]
+    (tmp_path / "mac.json").write_text(json.dumps(as_mac))
+    for name in ("split.json", "mac.json"):
+        read = Split.load(tmp_path / name)
+        assert (read.hash, read.edited) == (split.hash, False)
+        assert read.select(samples, "test") == split.select(samples, "test")

@@ -3,6 +3,7 @@ an `index.csv` and a `dataset.toml`."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -168,8 +169,8 @@ def _listed(root: Path, policy: LabelPolicy) -> tuple[list[_Entry], list[Fault]]
             others = " and ".join(p.name for p in masks[key])
             faults.append(Fault("error", "same-name", image, f"has several masks, {others}; keep one"))
         else:
-            at = PurePosixPath(relative.as_posix())
-            entries.append(_Entry(at.with_suffix("").as_posix(), image, at, masks[key][0], policy))
+            at = PurePosixPath(unicodedata.normalize("NFC", relative.as_posix()))  # sessions are told by it
+            entries.append(_Entry(key, image, at, masks[key][0], policy))
     for key, paths in masks.items():
         if key not in images:
             faults += [

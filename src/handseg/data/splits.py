@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -64,6 +65,16 @@ class Split:
             )
         return chosen
 
+    def _composed(self) -> Split:
+        """With names as samples have them (NFC), where the file was made of names that macOS had taken apart."""
+
+        def composed(name: str) -> str:
+            return unicodedata.normalize("NFC", name)
+
+        sides = {side: tuple(map(composed, getattr(self, side))) for side in SUBSETS}
+        contents = {composed(name): digest for name, digest in self.contents.items()}
+        return replace(self, train=sides["train"], val=sides["val"], test=sides["test"], contents=contents)
+
     def without_test(self) -> Split:
         """The same split with its test side given to training."""
         return replace(self, train=tuple(sorted((*self.train, *self.test))), test=())
@@ -82,7 +93,7 @@ class Split:
                 values[subset] = tuple(map(str, values[subset]))
             made = values.pop("hash", None)
             split = cls(**values)
-            split = replace(split, edited=made is not None and made != split.hash)
+            split = replace(split._composed(), edited=made is not None and made != split.hash)
             if split.protocol not in PROTOCOLS:
                 raise ValueError(f"unknown protocol {split.protocol!r}")
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
