@@ -76,7 +76,7 @@ def test_impossible_folds_are_refused(arguments: dict[str, int]) -> None:
 
 def test_one_session_that_is_nearly_everything_is_refused() -> None:
     with pytest.raises(
-        DataError, match="leaves one session for training and validation .* one holds nearly all frames"
+        DataError, match="leaves one session for training and validation, .* one holds nearly all frames"
     ):
         make_split(samples([1, 1, 1, 1, 1, 50]), "session-disjoint", folds=2, fold=1)
 
