@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -333,3 +334,10 @@ def test_masks_of_any_numbers_are_the_same_mask() -> None:
     expected = formats.coco_annotations(mask, 1, 1, use_rle=True)
     for other in (mask > 0, (mask > 0).astype(float), -(mask > 0).astype(int), np.asfortranarray(mask)):
         assert formats.coco_annotations(other, 1, 1, use_rle=True) == expected
+
+
+def test_labels_are_names_in_either_unicode_form() -> None:
+    shape = {"label": unicodedata.normalize("NFD", "mão"), "points": [[1, 1], [9, 1], [9, 9]], "shape_type": "polygon"}
+    content = {"shapes": [shape], "imageHeight": 12, "imageWidth": 12}
+    assert formats.labelme_mask(content, labels={"mão"}).any()
+    assert not formats.labelme_mask(content, labels={"mao"}).any()

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from handseg.data import read_background, read_dataset, read_unlabelled
+from handseg.data.folder import scan_dataset
 from handseg.errors import DataError
 from handseg.image import save_png
+from tests.conftest import scene
+from tests.data.test_identity import make
 
 
 def test_a_folder_of_images_and_masks(dataset: Path) -> None:
@@ -110,3 +116,74 @@ def test_a_folder_of_photos_without_hands_needs_no_masks(tmp_path: Path) -> None
     (tmp_path / "nothing").mkdir()
     with pytest.raises(DataError, match=r"nothing: no images in this folder"):
         read_background(tmp_path / "nothing")
+
+
+def test_images_that_share_a_mask_file_stay_themselves(tmp_path: Path) -> None:
+    """One empty mask for all images without hands: each image once, with its own name."""
+    root = make(tmp_path / "set", "a", "b", "c", "d", "e")
+    save_png(root / "masks" / "none.png", np.zeros((72, 96), np.uint8))
+    rows = [f"{name},images/{name}.png,masks/{name if name < 'c' else 'none'}.png" for name in "abcde"]
+    (root / "index.csv").write_text("\n".join(["name,image,mask", *rows]))
+    samples = read_dataset(root)
+    assert [(s.name, s.image.stem, s.empty) for s in samples] == [
+        ("a", "a", False), ("b", "b", False), ("c", "c", True), ("d", "d", True), ("e", "e", True),
+    ]  # fmt: skip
+    assert len({s.session for s in samples}) == 5
+
+
+@pytest.mark.parametrize(
+    ("images", "sessions"),
+    [
+        (["clip1/1", "clip1/2", "clip2/1"], ["clip1", "clip1", "clip2"]),
+        (["images/clip1/1", "more/clip1/1", "more/clip2/1"], ["clip1", "more", "more"]),
+        (["rgb/clip1/1", "rgb/clip2/1"], ["clip1", "clip2"]),
+        (["rgb/1", "rgb/2"], ["1", "2"]),
+        (["1", "2", "images"], ["1", "2", "images"]),
+        (["images/1", "2"], ["1", "2"]),
+    ],
+)
+def test_an_index_may_name_images_anywhere(tmp_path: Path, images: list[str], sessions: list[str]) -> None:
+    """A folder of frames is a session there too: equal numbers of two clips aren't one."""
+    root = tmp_path / "set"
+    rows = ["name,image,mask"]
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(images):
+        image, mask = scene(rng)
+        save_png(root / f"{name}.png", image)
+        save_png(root / "masks" / f"{number}.png", mask)
+        rows.append(f"{number},{name}.png,masks/{number}.png")
+    (root / "index.csv").write_text("\n".join(rows))
+    assert [s.session for s in read_dataset(root)] == [f"set:{session}" for session in sessions]
+
+
+@pytest.mark.parametrize("folder", ["classes", "forearms"])
+@pytest.mark.parametrize("written", ["é.bmp", "é.PNG", unicodedata.normalize("NFD", "é") + ".png", "é.tif"])
+def test_labels_beside_the_masks_are_found_as_masks_are(tmp_path: Path, folder: str, written: str) -> None:
+    root = make(tmp_path / "set", "é", "b")
+    (root / folder).mkdir()
+    Image.fromarray(np.zeros((72, 96), np.uint8)).save(root / folder / written)
+    samples, faults = scan_dataset(root)
+    assert faults == []
+    found = {s.name: s.hands if folder == "classes" else s.forearm for s in samples}
+    assert found == {"é": root / folder / written, "b": () if folder == "classes" else None}
+    save_png(root / folder / "é.gif", np.zeros((72, 96), np.uint8))
+    with pytest.raises(DataError, match=r"images/é\.png: has several .* and .*; keep one"):
+        read_dataset(root)
+
+
+@pytest.mark.parametrize("folder", ["images/in", "masks/in", "images"])
+def test_a_folder_that_may_not_be_read_isnt_passed_over(tmp_path: Path, folder: str) -> None:
+    root = make(tmp_path / "set", "in/a", "in/b", "out/c")
+    (root / folder).chmod(0)
+    was = os.geteuid()
+    try:
+        for parent in tmp_path.parents[:2]:
+            parent.chmod(0o755)
+        tmp_path.chmod(0o755)
+        if was == 0:
+            os.seteuid(65534)  # root may read all
+        with pytest.raises(DataError, match=f"{folder}: can't be looked into .* check the folder's rights"):
+            read_dataset(root)
+    finally:
+        os.seteuid(was)
+        (root / folder).chmod(0o755)

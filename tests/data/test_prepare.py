@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,27 @@ def test_a_frame_that_does_not_decode_is_named_and_no_index_written(root: Path, 
     assert frame.name in failure
     assert not (tmp_path / "out" / "index.csv").exists()
     assert len(list((tmp_path / "out" / "masks").iterdir())) == 7
+    with pytest.raises(DataError, match=r"out: is not a whole dataset: .* or delete unfinished\.txt"):
+        read_dataset(tmp_path / "out")  # its images and masks would be read as a folder of 7
+    frame.unlink()
+    polygons = frame.with_name("polygons.mat")
+    io = pytest.importorskip("scipy.io")
+    io.savemat(polygons, {"polygons": np.delete(io.loadmat(polygons)["polygons"], 2, axis=1)})
+    assert prepare_egohands(root, tmp_path / "out", workers=1)["failures"] == []
+    assert len(read_dataset(tmp_path / "out")) == 7
+
+
+def test_what_was_interrupted_isnt_taken_for_the_whole(root: Path, tmp_path: Path) -> None:
+    def stop(names: Iterable[str], _: int) -> Iterable[str]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_egohands(root, tmp_path / "out", workers=1, progress=stop)
+    assert len(list((tmp_path / "out" / "masks").iterdir())) > 0
+    with pytest.raises(DataError, match="is not a whole dataset: its preparation was interrupted"):
+        read_dataset(tmp_path / "out")
+    prepare_egohands(root, tmp_path / "out", workers=1)
+    assert len(read_dataset(tmp_path / "out")) == 8
 
 
 def test_a_damaged_video_is_named_and_the_others_are_done(root: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from PIL import Image
 from handseg.data import Sample, Split, read_dataset
 from handseg.data.copies import fingerprints
 from handseg.data.leaks import refuse_leaks
-from handseg.data.splits import make_split
+from handseg.data.splits import Protocol, make_split
 from handseg.errors import DataError
 from tests.data.test_identity import make
 
@@ -74,7 +75,9 @@ def test_impossible_folds_are_refused(arguments: dict[str, int]) -> None:
 
 
 def test_one_session_that_is_nearly_everything_is_refused() -> None:
-    with pytest.raises(DataError, match="nothing is left to train on"):
+    with pytest.raises(
+        DataError, match="leaves one session for training and validation, .* one holds nearly all frames"
+    ):
         make_split(samples([1, 1, 1, 1, 1, 50]), "session-disjoint", folds=2, fold=1)
 
 
@@ -176,3 +179,46 @@ def test_a_name_on_two_sides_is_refused(tmp_path: Path, val: list[str], told: st
     (tmp_path / "split.json").write_text(json.dumps(old))
     with pytest.raises(DataError, match=rf"split\.json: {told}"):
         Split.load(tmp_path / "split.json")
+
+
+@pytest.mark.parametrize(
+    ("images", "protocol", "folds", "words"),
+    [
+        (1, "session-disjoint", 4, "1 session is too few for 4 folds.*; label more data$"),
+        (1, "random-frame", 4, "1 image is too few for 4 folds.*; label more data$"),
+        (3, "session-disjoint", 4, "3 sessions are too few .* handseg data split --folds 3, or label more data$"),
+        (3, "session-disjoint", 2, "fold 0 of 2 leaves one session .* there are few, or"),
+    ],
+)
+def test_too_few_images_are_told_with_what_helps(
+    tmp_path: Path, images: int, protocol: Protocol, folds: int, words: str
+) -> None:
+    samples = read_dataset(make(tmp_path / "set", *(f"a{i}" for i in range(images))))
+    with pytest.raises(DataError, match=words):
+        make_split(samples, protocol, folds=folds)
+    if images == 3:  # what it says does help
+        assert make_split(samples, protocol, folds=3).train
+
+
+def test_one_clip_is_told_how_frames_are_split(tmp_path: Path) -> None:
+    samples = read_dataset(make(tmp_path / "set", *(f"clip/{i}" for i in range(6))))
+    with pytest.raises(DataError, match="1 session is too few .* --group-by .* --protocol random-frame"):
+        make_split(samples, "session-disjoint")
+    assert make_split(samples, "random-frame").train
+
+
+def test_a_split_of_names_in_another_unicode_form_is_the_same(tmp_path: Path) -> None:
+    """macOS may write an é as two characters, in file names and so in splits."""
+    apart = [unicodedata.normalize("NFD", f"é{i}") for i in range(8)]
+    samples = read_dataset(make(tmp_path / "set", *apart))
+    split = make_split(samples, "session-disjoint")
+    split.save(tmp_path / "split.json")
+    as_mac = json.loads((tmp_path / "split.json").read_text())
+    for side in ("train", "val", "test"):
+        as_mac[side] = [unicodedata.normalize("NFD", name) for name in as_mac[side]]
+    del as_mac["hash"]
+    (tmp_path / "mac.json").write_text(json.dumps(as_mac))
+    for name in ("split.json", "mac.json"):
+        read = Split.load(tmp_path / name)
+        assert (read.hash, read.edited) == (split.hash, False)
+        assert read.select(samples, "test") == split.select(samples, "test")

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 
 from handseg.card import ModelCard
+from handseg.cli.evaluate import table
 from handseg.data import read_dataset
 from handseg.errors import DataError, ModelError
 from handseg.evaluation import evaluate
+from handseg.evaluation.page import write_page
 from handseg.evaluation.pictures import gallery, precision_recall_curve, reliability_plot
 from handseg.image import load_image, load_label, save_png
 from handseg.mask_values import IGNORE
 from handseg.metrics import count, score
 from handseg.segmenter import Segmenter
+from tests.data.test_identity import make
 
 
 class RednessEngine:
@@ -153,3 +156,35 @@ def test_the_gallery_shows_what_is_unknown_in_grey(dataset: Path, segmenter: Seg
     left = load_image(tmp_path / "gallery.png")[20:280, 20:180].astype(int)
     right = load_image(tmp_path / "gallery.png")[20:280, 220:380].astype(int)
     assert left.min(axis=2).mean() > right.min(axis=2).mean() + 10
+
+
+def test_one_clip_gives_no_interval(tmp_path: Path, segmenter: Segmenter) -> None:
+    """One of no width would look like certainty."""
+    samples = read_dataset(make(tmp_path / "set", "clip/1", "clip/2", "clip/3"))
+    result = evaluate(segmenter, samples).report("redness")
+    assert set(result["interval_95"].values()) == {None}
+    assert "95 % interval: not known" in table(result)
+    write_page(result, [], tmp_path / "report.html")
+    assert "not known from one video" in (tmp_path / "report.html").read_text()
+    two = evaluate(segmenter, read_dataset(make(tmp_path / "two", "p01s01_1", "p01s02_1"))).report("redness")
+    assert two["n_sessions"] == 1
+    assert all(low <= high for low, high in two["interval_95"].values())
+
+
+def test_labels_without_hands_are_said_to_have_none(dataset: Path, segmenter: Segmenter) -> None:
+    samples = [replace(s, label=()) for s in read_dataset(dataset)]
+    result = evaluate(segmenter, samples).report("redness")
+    assert (result["n_with_hands"], result["best_threshold_here"]) == (0, None)
+    assert "no label shows a hand" in table(result)
+    mixed = evaluate(segmenter, [*samples[:3], *read_dataset(dataset)[3:]]).report("redness")
+    assert mixed["n_with_hands"] == 9
+    assert "no label shows a hand" not in table(mixed)
+
+
+def test_a_model_that_returns_no_numbers_gets_no_scores(dataset: Path) -> None:
+    class Diverged(RednessEngine):
+        def run(self, batch: np.ndarray) -> np.ndarray:
+            return super().run(batch) * np.float32("nan")
+
+    with pytest.raises(ModelError, match=r"frame_0000\.png: the model returns values that are no numbers"):
+        evaluate(Segmenter(Diverged()), read_dataset(dataset))

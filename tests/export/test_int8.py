@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from click.testing import CliRunner
 onnx = pytest.importorskip("onnx", reason="onnx isn't installed: handseg[export]")
 
 from handseg.cli import main
-from handseg.data import read_dataset
+from handseg.cli.export import check_images
+from handseg.data import read_dataset, read_datasets
 from handseg.data.splits import make_split
 from handseg.engines import find_model, open_engine
 from handseg.errors import DataError, ModelError
@@ -19,6 +21,7 @@ from handseg.export.half import restore_half, store_half
 from handseg.export.int8 import Images, _iou, choose_images, quantise
 from handseg.image import load_mask, save_png
 from handseg.segmenter import load
+from tests.data.test_identity import make
 
 CARD = open_engine("default", threads=1).card
 
@@ -154,3 +157,39 @@ def test_what_a_label_doesnt_know_judges_nothing(dataset: Path) -> None:
     assert all((label[:30] == 128).all() for label in labels)
     for guess in (0, 255):
         assert _iou([np.where(label == 128, guess, label) for label in labels], labels) == 1
+
+
+def test_data_of_another_policy_is_refused_not_taken_for_photos(dataset: Path) -> None:
+    """Its masks would have been calibrated on, as if they were photos."""
+    (dataset / "dataset.toml").write_text('policy = "hand+forearm"')
+    alone = replace(CARD, policies=("hand",))
+    with pytest.raises(DataError, match=r"labelled hand\+forearm, but the model answers hand; name data labelled so"):
+        choose_images(dataset, alone)
+
+
+def test_junk_beside_photos_is_passed_over(dataset: Path) -> None:
+    photos = dataset / "images"
+    (photos / "._a.png").write_bytes(b"\0\5\26\7")
+    (photos / "@eaDir").mkdir()
+    (photos / "@eaDir" / "b.png").write_bytes(b"thumbnail")
+    (photos / "folder.png").mkdir()
+    images = choose_images(photos, CARD)
+    assert len({*images.calibration, *images.held_out}) == 12
+    pytest.importorskip("lightning", reason="lightning isn't installed: handseg[train]")
+    assert len(check_images(photos, photos)) == 12
+
+
+def test_a_split_of_several_datasets_divides_one_of_them(tmp_path: Path) -> None:
+    """It names the images with their dataset's name before, and tells sessions by its own rule."""
+    names = [f"clip{i // 4}_{i}" for i in range(40)]
+    roots = [make(tmp_path / name, *names, seed=seed) for seed, name in enumerate(("one", "two"))]
+    samples = read_datasets(roots, group_by=r"(clip\d+)_")
+    split = make_split(samples, "session-disjoint", group_by=r"(clip\d+)_")
+    images = choose_images(roots[1], CARD, split)
+    chosen = [*images.calibration, *images.held_out]
+    assert {f"two:{p.stem}" for p in chosen} <= {*split.train}
+    assert len(chosen) >= 20
+    clips = [{p.stem.partition("_")[0] for p in paths} for paths in (images.calibration, images.held_out)]
+    assert clips[0].isdisjoint(clips[1])
+    with pytest.raises(DataError, match="a split goes with the labelled dataset"):
+        choose_images(roots[1] / "images", CARD, split)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[trai
 pytest.importorskip("lightning", reason="lightning isn't installed: handseg[train]")
 
 from handseg.card import ModelCard
+from handseg.cli.export import check_images
 from handseg.data import read_dataset
 from handseg.data.splits import make_split
 from handseg.errors import DataError, TrainingError
@@ -334,3 +336,70 @@ def test_a_trapezoid_stays_and_then_falls_to_nothing() -> None:
     module = HandModule(recipe.to_dict(), steps=100, pretrained=False)
     rates = [module.rate(step) for step in (0, 3, 50, 75, 80, 100, 120)]
     assert rates == pytest.approx([0.25, 1, 1, 1, 0.8, 0, 0])
+
+
+def test_weights_that_are_no_numbers_never_get_into_a_checkpoint(
+    sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One step an epoch: its loss is finite, and what it does to the weights is seen by no later one."""
+    recipe = replace(TINY, optimizer=replace(TINY.optimizer, lr=1e30, warmup=0, name="adam"))
+    recipe = replace(recipe, run=replace(TINY.run, epochs=1, batch_size=64, ema=0.0))
+    with pytest.raises(TrainingError, match="the validation loss is nan .* lower the learning rate"):
+        fit(recipe, *sides, tmp_path / "validated", OPTIONS)
+
+    def spoil(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        next(pl_module.parameters()).data.fill_(float("nan"))
+
+    monkeypatch.setattr(Guard, "on_train_batch_end", spoil)
+    recipe = replace(TINY, run=replace(TINY.run, epochs=2, validate_every=2, batch_size=64, ema=0.0))
+    with pytest.raises(TrainingError, match="the weights aren't finite .* lower the learning rate"):
+        fit(recipe, *sides, tmp_path / "not", OPTIONS)
+    assert not list(tmp_path.glob("*/*.ckpt"))
+
+
+def test_a_run_shorter_than_its_pause_between_validations_has_a_best_checkpoint(sides, tmp_path: Path) -> None:
+    recipe = replace(TINY, run=replace(TINY.run, epochs=2, validate_every=5, select="best"))
+    path = fit(recipe, *sides, tmp_path / "run", OPTIONS)
+    assert path.name == "best.ckpt"
+    assert load_checkpoint(path).recipe == recipe
+    more = replace(recipe, run=replace(recipe.run, epochs=3))
+    assert fit(more, *sides, tmp_path / "run", OPTIONS, resume=True).is_file()
+
+
+def test_without_validation_images_there_is_no_run(sides, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no images to validate on"):
+        fit(TINY, sides[0], [], tmp_path / "run", OPTIONS)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_hold_a_run_is_named(sides, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(TrainingError, match=f"{folder}: can't be made .* choose another folder"):
+            fit(TINY, *sides, folder, OPTIONS)
+    (tmp_path / "run" / ".lock").mkdir(parents=True)
+    with pytest.raises(TrainingError, match="run: can't write there .* choose a folder"):
+        fit(TINY, *sides, tmp_path / "run", OPTIONS)
+
+
+@pytest.mark.parametrize("kept", ["", "epoch,st", "epoch,step,lr,train_loss,val_loss,val_f1,val_image_iou\n0,4,0.0"])
+def test_curves_that_were_cut_off_do_not_end_a_run(sides, tmp_path: Path, kept: str) -> None:
+    recipe = replace(TINY, run=replace(TINY.run, epochs=1))
+    fit(recipe, *sides, tmp_path / "run", OPTIONS)
+    (tmp_path / "run" / "curves.csv").write_text(kept)
+    fit(replace(recipe, run=replace(recipe.run, epochs=2)), *sides, tmp_path / "run", OPTIONS, resume=True)
+    with (tmp_path / "run" / "curves.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1"]
+
+
+def test_the_images_to_compare_on_are_found_by_names_that_are_no_text(sides, tmp_path: Path) -> None:
+    train, val = sides
+    named = tmp_path / os.fsdecode(b"caf\xe9.png")
+    try:
+        shutil.copy(val[0].image, named)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    recipe = replace(TINY, run=replace(TINY.run, epochs=1))
+    path = fit(recipe, train, [replace(val[0], image=named), *val[1:]], tmp_path / "run", OPTIONS)
+    assert len(check_images(None, path)) == len(val)

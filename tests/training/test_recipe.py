@@ -67,3 +67,33 @@ def test_widths_that_do_not_fit_the_encoder_are_named() -> None:
     recipe = Recipe.from_dict({"name": "mine", "network": {"stages": 4, "widths": [8, 8]}})
     with pytest.raises(TrainingError, match=r"mine: \[network\] 3 decoder stages need"):
         recipe.build_network()
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("run", "epochs", 0),
+        ("run", "batch_size", 0),
+        ("run", "draws", -1),
+        ("run", "validate_every", 0),
+        ("run", "threshold", 0.0),
+        ("run", "threshold", 1.0),
+        ("run", "ema", 1.5),
+        ("optimizer", "lr", -0.1),
+        ("optimizer", "lr", float("nan")),
+        ("optimizer", "lr", float("inf")),
+        ("optimizer", "warmup", -1),
+        ("loss", "alpha", 1.1),
+        ("loss", "distil", -0.1),
+        ("input", "size", [0, 56]),
+        ("input", "run_size", [32, 0]),
+        ("input", "long_side", 0),
+        ("input", "mean", [1.0, 2.0]),
+        ("input", "std", [1.0, 0.0, 1.0]),
+        ("network", "widths", [0, 8]),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused_before_a_training(table: str, key: str, value: object) -> None:
+    """A threshold of 0, say, would be found wrong at the export, after the training."""
+    with pytest.raises(TrainingError, match=rf"mine\.toml: {table}\.{key}: .*must"):
+        Recipe.from_dict({"name": "mine", table: {key: value}}, "mine.toml")

@@ -88,11 +88,12 @@ def check(
     if json_path is not None:
         text = json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n"
         if to_stdout:
-            click.echo(text, nl=False)
+            click.echo(text.encode("utf-8", "backslashreplace"), nl=False)
         else:
             from handseg.image import write_atomically
 
-            write_atomically(json_path, lambda file: file.write(text.encode()))
+            # Names that aren't UTF-8 as JSON's escapes.
+            write_atomically(json_path, lambda file: file.write(text.encode("utf-8", "backslashreplace")))
     if not to_stdout:
         for fault in report.faults:
             click.echo(f"{fault.level}: {fault}")

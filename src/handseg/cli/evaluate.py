@@ -217,10 +217,17 @@ def table(result: dict[str, Any]) -> str:
             f"{float(threshold):>10.3f} {p['precision']:>10.4f} {p['recall']:>8.4f} {p['f1']:>8.4f} {p['iou']:>8.4f} "
             f"{s['image']['iou']:>10.4f} {s['two_class_miou']:>13.4f}"
         )
-    lines.append(
-        f"95 % interval at {result['threshold']:.3f}: pixel F1 {span(interval['pixel_f1'])}, "
-        f"image IoU {span(interval['image_iou'])}"
-    )
+    if interval["pixel_f1"] is None:
+        lines.append("95 % interval: not known, since all images are of one session and one video")
+    else:
+        lines.append(
+            f"95 % interval at {result['threshold']:.3f}: pixel F1 {span(interval['pixel_f1'])}, "
+            f"image IoU {span(interval['image_iou'])}"
+        )
+    if not result["n_with_hands"]:
+        lines.append(
+            "no label shows a hand: image IoU is the share of images without a false one, the rest says nothing"
+        )
     b = result["boundary"]
     lines.append(
         f"boundary IoU {b['iou']:.4f}, normalised surface distance at 2 px {b['nsd_2px']:.4f}, "

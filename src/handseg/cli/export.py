@@ -131,15 +131,18 @@ def megabytes(path: Path) -> str:
 
 def check_images(folder: Path | None, checkpoint: Path) -> list[Any]:
     """Images to compare on: of a folder, or those that the run has noted."""
-    from handseg.image import IMAGE_SUFFIXES, load_image
+    from handseg.data.files import image_files
+    from handseg.image import load_image
     from handseg.training.fit import CHECK_FILE, CHECK_IMAGES
 
     if folder is not None:
-        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        paths = image_files(folder)
         paths = paths[:: max(1, len(paths) // CHECK_IMAGES)][:CHECK_IMAGES]
     else:
         noted = checkpoint.parent / CHECK_FILE
-        paths = [Path(p) for p in noted.read_text("utf-8").split("\n") if p] if noted.is_file() else []
+        paths = (
+            [Path(p) for p in noted.read_text("utf-8", "surrogateescape").split("\n") if p] if noted.is_file() else []
+        )
         paths = [p for p in paths if p.is_file()]
     if not paths:
         raise DataError(f"{folder or checkpoint}: no images to compare on; name a folder of them with --check")

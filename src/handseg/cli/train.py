@@ -161,7 +161,7 @@ def command(
         err=True,
     )
     options = FitOptions(progress=sys.stderr.isatty(), **settings)
-    wrist = _keep_teacher(teacher, output, options.threads)
+    wrist = _teacher(teacher, output, resume, options.threads)
     keep_freed_memory()
     held_out = {s.session for s in test}
     origin = Origin(command=shlex.join(["handseg", *sys.argv[1:]]), sources=sources, split=sides, mixture=text)
@@ -200,7 +200,7 @@ def _read_data(
     from handseg.training.manifest import by_folder
 
     kept = run / SPLIT_FILE
-    if split is None and kept.is_file():
+    if split is None and resume and kept.is_file():  # another's leftover isn't a new run's
         split = kept
     if split is None and resume:
         raise TrainingError(
@@ -243,15 +243,11 @@ def _read_mixture(path: Path, roots: Sequence[str], run: Path, only: Sequence[st
     return read
 
 
-def _keep_teacher(model: str | None, run: Path, threads: int) -> Segmenter | None:
-    """A model, copied into the run, so that a resumed run learns from the same. threads: 0 for all cores."""
-    from handseg.engines import find_model
-    from handseg.image import write_atomically
+def _teacher(model: str | None, run: Path, resume: bool, threads: int) -> Segmenter | None:
+    """The teacher that is named, or the one that a resumed run keeps. threads: 0 for all cores."""
     from handseg.segmenter import load
+    from handseg.training.fit import TEACHER_FILE
 
-    kept = run / "teacher.onnx"
-    if model is not None and not kept.is_file():
-        source = find_model(model)
-        load(source, engine="onnxruntime")  # fails here, before anything is written
-        write_atomically(kept, lambda file: file.write(source.read_bytes()))
-    return load(kept, second_look=False, threads=threads or None) if kept.is_file() else None
+    kept = run / TEACHER_FILE
+    source = kept if model is None and resume and kept.is_file() else model
+    return None if source is None else load(source, engine="onnxruntime", second_look=False, threads=threads or None)

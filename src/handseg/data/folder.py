@@ -3,8 +3,8 @@ an `index.csv` and a `dataset.toml`."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -13,7 +13,7 @@ from handseg.data import index
 from handseg.data.description import DatasetDescription
 from handseg.data.egohands import is_egohands, join_hands, scan_egohands
 from handseg.data.faults import Fault, raise_errors
-from handseg.data.files import data_files, image_files, key_of
+from handseg.data.files import UNFINISHED, UNFINISHED_MEANS, by_key, data_files, image_files, key_of
 from handseg.data.identity import GroupRule, identify, name_datasets, with_unique_names
 from handseg.data.meaning import settle
 from handseg.data.sample import Sample
@@ -103,6 +103,8 @@ def scan_dataset(
     name = name or name_datasets([root])[root]
     if is_egohands(root):
         return scan_egohands(root, name)
+    if (root / UNFINISHED).is_file():
+        raise DataError(f"{root}: is not a whole dataset: {UNFINISHED_MEANS}")
     description = DatasetDescription.load(root)
     if mask_values:
         description = replace(description, mask_values=mask_values)
@@ -114,9 +116,10 @@ def scan_dataset(
     else:
         raise DataError(f"{root}: neither an EgoHands root nor a folder with images/ and masks/")
     identified, ungrouped = _identified(entries, name, GroupRule.parse(rule) if rule else None)
-    settled = settle([_with_more_labels(sample, root, e.relative) for sample, e in identified], description)
+    completed, several = _with_more_labels(identified, root)
+    settled = settle(completed, description)
     problems = [Fault(p.level, p.kind, Path(p.path), p.message) for p in settled.problems]
-    return settled.samples, [*faults, *ungrouped, *problems]
+    return settled.samples, [*faults, *ungrouped, *several, *problems]
 
 
 def read_background(root: str | Path) -> list[Sample]:
@@ -147,8 +150,8 @@ def _photos(root: str | Path, wanted: str) -> list[Sample]:
 
 def _listed(root: Path, policy: LabelPolicy) -> tuple[list[_Entry], list[Fault]]:
     """What lies in images/ and masks/, matched by path."""
-    images, masks = _by_key(root / "images"), _by_key(root / "masks")
-    faults = _strange_files(root)
+    images, masks = by_key(root / "images"), by_key(root / "masks")
+    faults = _strange_files(root, images)
     entries = []
     for key, paths in images.items():
         image = paths[0]
@@ -166,8 +169,8 @@ def _listed(root: Path, policy: LabelPolicy) -> tuple[list[_Entry], list[Fault]]
             others = " and ".join(p.name for p in masks[key])
             faults.append(Fault("error", "same-name", image, f"has several masks, {others}; keep one"))
         else:
-            at = PurePosixPath(relative.as_posix())
-            entries.append(_Entry(at.with_suffix("").as_posix(), image, at, masks[key][0], policy))
+            at = PurePosixPath(unicodedata.normalize("NFC", relative.as_posix()))  # sessions are told by it
+            entries.append(_Entry(key, image, at, masks[key][0], policy))
     for key, paths in masks.items():
         if key not in images:
             faults += [
@@ -181,9 +184,9 @@ def _listed(root: Path, policy: LabelPolicy) -> tuple[list[_Entry], list[Fault]]
 
 def _indexed(root: Path, policy: LabelPolicy) -> tuple[list[_Entry], list[Fault]]:
     rows, faults = index.read_index(root, policy)
+    below = _below_images([row.image for row in rows])
     entries = [
-        _Entry(r.name, root / r.image, PurePosixPath(*r.image.parts[1:]), root / r.mask, r.policy, r.values)
-        for r in rows
+        _Entry(r.name, root / r.image, relative, root / r.mask, r.policy, r.values) for r, relative in zip(rows, below)
     ]
     for folder, named in (("images", {e.image for e in entries}), ("masks", {e.mask for e in entries})):
         faults += [
@@ -191,7 +194,15 @@ def _indexed(root: Path, policy: LabelPolicy) -> tuple[list[_Entry], list[Fault]
             for p in image_files(root / folder)
             if p not in named
         ]
-    return entries, [*faults, *_strange_files(root)]
+    return entries, [*faults, *_strange_files(root, {key_of(entry.relative) for entry in entries})]
+
+
+def _below_images(images: Sequence[PurePosixPath]) -> list[PurePosixPath]:
+    """The paths of an index's images below images/, or below the one folder that all of them lie in; the whole path of
+    an image that lies elsewhere, since its folder may be a clip."""
+    tops = {path.parts[0] if len(path.parts) > 1 else "" for path in images}
+    outer = tops | {"images"} if len(tops) == 1 else {"images"}
+    return [PurePosixPath(*p.parts[1:]) if len(p.parts) > 1 and p.parts[0] in outer else p for p in images]
 
 
 def _identified(
@@ -217,24 +228,27 @@ def _identified(
     return samples, faults
 
 
-def _with_more_labels(sample: Sample, root: Path, relative: PurePosixPath) -> Sample:
-    """With what lies beside the mask: a file in `classes/`, as `handseg data prepare egohands` writes it, that says
-    whose hand is where, and one in `forearms/`, that tells bare forearms (255) from what is none (0).
+def _with_more_labels(identified: Sequence[tuple[Sample, _Entry]], root: Path) -> tuple[list[Sample], list[Fault]]:
+    """The samples with what lies beside their masks, by the same path: a file in `classes/`, as `handseg data prepare
+    egohands` writes it, that says whose hand is where, and one in `forearms/`, that tells bare forearms (255) from what
+    is none (0).
     """
-    classes, forearms = (root / folder / relative.with_suffix(".png") for folder in ("classes", "forearms"))
-    return replace(sample, hands=classes if classes.is_file() else (), forearm=forearms if forearms.is_file() else None)
+    classes, forearms = (by_key(root / folder) for folder in ("classes", "forearms"))
+    samples = []
+    faults = []
+    for sample, entry in identified:
+        key = key_of(entry.relative)
+        for found, what in ((classes.get(key, []), "class maps"), (forearms.get(key, []), "files of forearms")):
+            if len(found) > 1:
+                others = " and ".join(path.name for path in found)
+                faults.append(Fault("error", "same-name", entry.image, f"has several {what}, {others}; keep one"))
+        hands, forearm = classes.get(key), forearms.get(key)
+        samples.append(replace(sample, hands=hands[0] if hands else (), forearm=forearm[0] if forearm else None))
+    return samples, faults
 
 
-def _by_key(folder: Path) -> dict[str, list[Path]]:
-    found = defaultdict(list)
-    for path in image_files(folder):
-        found[key_of(path.relative_to(folder))].append(path)
-    return found
-
-
-def _strange_files(root: Path) -> list[Fault]:
-    """Files whose suffix isn't an image's, and labels beside the masks that no image has."""
-    keys = {key_of(p.relative_to(root / "images")) for p in image_files(root / "images")}
+def _strange_files(root: Path, keys: Collection[str]) -> list[Fault]:
+    """Files whose suffix isn't an image's, and labels beside the masks that no image has. keys: of the images."""
     faults = []
     for folder in ("images", *BESIDE):
         for path in data_files(root / folder):

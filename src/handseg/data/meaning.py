@@ -41,7 +41,8 @@ def settle(samples: Sequence[Sample], description: DatasetDescription) -> Settle
     masks = [s for s in samples if isinstance(s.label, Path)]
     problems: list[Problem] = []
     good: list[tuple[Sample, Stored]] = []
-    for sample, future in in_order(lambda s: _stored(s, declared), masks, cores()):
+    one_each = {s.label: s for s in masks}  # images may share one, as an empty mask
+    for sample, future in in_order(lambda s: _stored(s, declared), list(one_each.values()), cores()):
         try:
             good.append((sample, future.result()))
         except HandsegError as error:
@@ -67,12 +68,19 @@ def settle(samples: Sequence[Sample], description: DatasetDescription) -> Settle
             path, _, message = str(error).partition(": ")
             problems.append(Problem(path, message))
     settled = {
-        sample.label: replace(sample, inverted=turned, empty=not (share.background if turned else share.hand))
+        sample.label: (sample.meaning, turned, not (share.background if turned else share.hand))
         for sample, share, turned in zip(read, shares, inverted)
     }
-    rest = {s.label: replace(s, meaning=UNTOLD) for s in masks if s.label not in settled}
-    known = {**rest, **settled}
-    return Settled([known[s.label] if isinstance(s.label, Path) else s for s in samples], problems)
+
+    def as_found(sample: Sample) -> Sample:
+        if not isinstance(sample.label, Path):
+            return sample
+        if sample.label not in settled:
+            return replace(sample, meaning=UNTOLD)
+        meaning, turned, empty = settled[sample.label]
+        return replace(sample, meaning=meaning, inverted=turned, empty=empty)
+
+    return Settled([as_found(sample) for sample in samples], problems)
 
 
 def meaning_notes(samples: Sequence[Sample]) -> list[Problem]:

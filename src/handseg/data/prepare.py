@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from handseg.data.egohands import Frame, read_video, session_of, video_folders
+from handseg.data.files import UNFINISHED, UNFINISHED_MEANS
 from handseg.data.index import COLUMNS
 from handseg.errors import DataError, ImageError
 from handseg.image import image_size, load_image, save_indexed_png, save_png, write_atomically
@@ -39,8 +40,9 @@ def prepare_egohands(
     """Write images/, masks/, classes/ and, last, index.csv below `output`; finished frames are skipped.
 
     Videos of which only the labels are there are left out. workers: processes, default one a core.
-    What can't be read is named in `failures` and the rest is done; then there is no index.csv, so that nobody
-    takes the part for the whole. Raises DataError where there is nothing to prepare.
+    What can't be read is named in `failures` and the rest is done. Until all is done a file says so, with which the
+    folder isn't read as a dataset, so that nobody takes the part for the whole. Raises DataError where
+    there is nothing to prepare.
     """
     frames: list[Frame] = []
     failures: list[str] = []
@@ -51,12 +53,14 @@ def prepare_egohands(
             failures.append(str(error))
     if not frames and not failures:
         raise DataError(f"{root}: no video has frames; unpack the frame_*.jpg beside polygons.mat")
+    write_atomically(output / UNFINISHED, lambda file: file.write(f"Of {root}. {UNFINISHED_MEANS}\n".encode()))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         outputs = [output] * len(frames)
         results = pool.map(_prepare_frame, frames, outputs, chunksize=8)
         failures += [message for message in progress(results, len(frames)) if message]
     if not failures:
         _write_index(frames, output)
+        (output / UNFINISHED).unlink()
     return {
         "frames": len(frames),
         "hands": sum(len(f.hands) for f in frames),

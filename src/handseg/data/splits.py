@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -64,6 +65,16 @@ class Split:
             )
         return chosen
 
+    def _composed(self) -> Split:
+        """With names as samples have them (NFC), where the file was made of names that macOS had taken apart."""
+
+        def composed(name: str) -> str:
+            return unicodedata.normalize("NFC", name)
+
+        sides = {side: tuple(map(composed, getattr(self, side))) for side in SUBSETS}
+        contents = {composed(name): digest for name, digest in self.contents.items()}
+        return replace(self, train=sides["train"], val=sides["val"], test=sides["test"], contents=contents)
+
     def without_test(self) -> Split:
         """The same split with its test side given to training."""
         return replace(self, train=tuple(sorted((*self.train, *self.test))), test=())
@@ -82,7 +93,7 @@ class Split:
                 values[subset] = tuple(map(str, values[subset]))
             made = values.pop("hash", None)
             split = cls(**values)
-            split = replace(split, edited=made is not None and made != split.hash)
+            split = replace(split._composed(), edited=made is not None and made != split.hash)
             if split.protocol not in PROTOCOLS:
                 raise ValueError(f"unknown protocol {split.protocol!r}")
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -132,11 +143,7 @@ def make_split(
     for sample, key in zip(samples, keys):
         groups[key].append(sample.name)
     if len(groups) < max(3, folds):
-        told = "sessions, those with copies of one picture counted as one," if {*keys} < {*own} else "sessions"
-        raise DataError(
-            f"{len(groups)} {told} are too few for {folds} folds, a validation side and training; "
-            "use fewer folds, more data, or random-frame"
-        )
+        raise DataError(_too_few(len(groups), folds, protocol, {*keys} < {*own}, len(samples)))
     rng = np.random.default_rng(seed)
     shuffled = [groups[key] for key in rng.permutation(sorted(groups))]
 
@@ -147,8 +154,8 @@ def make_split(
     rest = [g for i, part in enumerate(parts) if i != fold for g in part]
     if len(rest) < 2:
         raise DataError(
-            f"one session holds nearly all frames, so that nothing is left to train on in fold {fold} of {folds}; "
-            "use another fold, more data, or random-frame"
+            f"fold {fold} of {folds} leaves one {_kind(protocol)} for training and validation, which need one each: "
+            "there are few, or one holds nearly all frames; use another fold, more folds, or more data"
         )
     rest = [rest[i] for i in rng.permutation(len(rest))]
     share = val_fraction * sum(map(len, rest))
@@ -172,6 +179,26 @@ def make_split(
         test=_names(test),
         group_by=group_by,
         contents={sample.name: found.file for sample, found in zip(samples, prints)},
+    )
+
+
+def _kind(protocol: Protocol) -> str:
+    return "image" if protocol == "random-frame" else "session"
+
+
+def _too_few(groups: int, folds: int, protocol: Protocol, joined: bool, images: int) -> str:
+    """What to say of too few groups. joined: whether copies of one picture made some of them one."""
+    told = f"{groups} {_kind(protocol)}{'' if groups == 1 else 's'}"
+    if joined:
+        told += ", those with copies of one picture counted as one,"
+    ways = ["label more data"]
+    if groups >= 3:
+        ways.insert(0, f"make a split of fewer folds: handseg data split --folds {groups}")
+    if protocol == "session-disjoint" and images >= max(3, folds):
+        ways.append("say with --group-by how sessions are told, or split frames, which leaks: --protocol random-frame")
+    return (
+        f"{told} {'is' if groups == 1 else 'are'} too few for {folds} folds, a validation side and training; "
+        + ", or ".join(ways)
     )
 
 

@@ -55,11 +55,23 @@ class Evaluation:
         return score(self.counts(threshold))
 
     def interval(self, measure: Callable[[Scores], float], threshold: float | None = None) -> tuple[float, float]:
-        """95 % interval from a bootstrap over sessions; over videos where there is one session only."""
+        """95 % interval from a bootstrap over sessions; over videos where there is one session only. Where there is one
+        video only, it has no width and says nothing, see `has_interval`."""
+        return bootstrap_interval(self.counts(threshold), self._groups(), measure)
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there are two sessions, or two videos, to tell from how much scores vary."""
+        return len(set(self._groups())) > 1
+
+    @property
+    def shows_hands(self) -> bool:
+        """Whether any label has a hand: else there is nothing to find, and scores tell false hands alone."""
+        return bool(self.hand.any())
+
+    def _groups(self) -> list[str]:
         groups = [s.session for s in self.samples]
-        if len(set(groups)) == 1:
-            groups = [s.video for s in self.samples]
-        return bootstrap_interval(self.counts(threshold), groups, measure)
+        return groups if len(set(groups)) > 1 else [s.video for s in self.samples]
 
     def by_condition(self) -> dict[str, dict[str, dict[str, float]]]:
         """Condition → value → number of images, pixel F1 and image IoU at the evaluation's threshold."""
@@ -103,13 +115,14 @@ class Evaluation:
     def report(self, model: str) -> dict[str, Any]:
         """The JSON of `handseg evaluate`: the scores, their intervals, and the scores at 0.45 and 0.5."""
 
-        def interval(measure: Callable[[Scores], float]) -> list[float]:
-            return [round(v, 4) for v in self.interval(measure)]
+        def interval(measure: Callable[[Scores], float]) -> list[float] | None:
+            return [round(v, 4) for v in self.interval(measure)] if self.has_interval else None
 
         return {
             "model": model,
             "n_images": len(self.samples),
             "n_sessions": len({s.session for s in self.samples}),
+            "n_with_hands": int(self.hand.any(axis=1).sum()),
             "learned_from": {
                 "n_images": sum(s.session in self.learned_from for s in self.samples),
                 "sessions": sorted({s.session for s in self.samples} & {*self.learned_from}),
@@ -129,7 +142,7 @@ class Evaluation:
                 "image_iou": interval(lambda s: s["image"]["iou"]),
             },
             "at_threshold": {str(t): _rounded(self.scores(t)) for t in (BLOG_THRESHOLD, 0.5)},
-            "best_threshold_here": self.best_threshold(),
+            "best_threshold_here": self.best_threshold() if self.shows_hands else None,
         }
 
 
@@ -143,8 +156,8 @@ def evaluate(
 
     Pixels that a mask says are unknown are left out of every score, and images of which nothing is known altogether.
     progress: wraps the samples, to show how far it is. corrupt: changes an image and its mask before they are used.
-    Raises DataError when there are no samples or one has another label policy than the segmenter, and
-    ImageError when one can't be read.
+    Raises DataError when there are no samples, ModelError when one has another label policy than the segmenter or the
+    model returns what is no number, and ImageError when one can't be read.
     """
     if not samples:
         raise DataError("no images to evaluate; check the data and the split")
@@ -166,6 +179,10 @@ def evaluate(
         inside, known = mask == HAND, mask != IGNORE
         # 1e-4: float32 stores .45 as .4499…; a probability that equals a threshold is hand
         found = segmenter(image)
+        if not np.isfinite(found.probability).all():
+            raise ModelError(
+                f"{sample.image}: the model returns values that are no numbers; its training diverged, train it anew"
+            )
         bins = (found.probability * BINS + 1e-4).astype(np.int16)
         hand[row] = np.bincount(bins[inside], minlength=BINS + 1)
         background[row] = np.bincount(bins[known & ~inside], minlength=BINS + 1)

@@ -82,8 +82,9 @@ def _scores(result: dict[str, Any]) -> str:
         p = s["pixel"]
         rows.append((threshold, p["precision"], p["recall"], p["f1"], p["iou"], s["image"]["iou"], s["two_class_miou"]))
     interval = result["interval_95"]
-    spans = ("{:.3f} to {:.3f}".format(*interval[k]) for k in ("pixel_f1", "pixel_iou", "image_iou"))
-    rows.append((f"95 % at {result['threshold']:.3g}", "", "", *spans, ""))
+    spans = [interval[k] for k in ("pixel_f1", "pixel_iou", "image_iou")]
+    words = ("not known from one video" if span is None else "{:.3f} to {:.3f}".format(*span) for span in spans)
+    rows.append((f"95 % at {result['threshold']:.3g}", "", "", *words, ""))
     head = ("threshold", "precision", "recall", "pixel F1", "pixel IoU", "image IoU", "two-class mIoU")
     return _table(head, rows)
 

@@ -44,6 +44,8 @@ def export(
     Returns the largest difference between the file's probabilities and torch's. The file appears only when
     that is at most 1e-4. Raises ModelError when it isn't, or for another suffix.
     """
+    if path.is_dir():
+        raise ModelError(f"{path}: is a folder; name a file")
     write = {".onnx": write_onnx, ".pt": write_torchscript}.get(path.suffix)
     if write is None:
         raise ModelError(f"{path}: can't export to {path.suffix or 'no suffix'}; use .onnx or .pt")

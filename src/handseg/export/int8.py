@@ -21,10 +21,11 @@ import numpy as np
 from handseg.card import METADATA_KEY, ModelCard
 from handseg.data import Sample, Split, read_dataset
 from handseg.data.egohands import is_egohands
+from handseg.data.files import image_files
 from handseg.engines import Engine, open_engine
 from handseg.errors import DataError, MissingExtraError, ModelError
 from handseg.export.half import restore_half
-from handseg.image import IMAGE_SUFFIXES, load_image, write_atomically
+from handseg.image import load_image, write_atomically
 from handseg.mask_values import HAND
 from handseg.metrics import count_labelled, score
 from handseg.preprocess import preprocess
@@ -77,16 +78,32 @@ def choose_images(root: Path, card: ModelCard, split: Split | None = None, *, ma
     Raises DataError when there are fewer than 12.
     """
     samples: list[Sample] = []
+    told = ""
     if not root.is_dir() or is_egohands(root) or any((root / name).exists() for name in ("masks", "index.csv")):
-        every = read_dataset(root, card.policies[0], mask_values=mask_values)
-        samples = [s for s in every if s.policy == card.policies[0]]
-    if split is not None:
-        samples = [s for s in samples if s.name in split.train]
+        samples = read_dataset(
+            root, card.policies[0], group_by=split.group_by if split else "", mask_values=mask_values
+        )
+        if split is not None:
+            # A split of several datasets may name them with the dataset's name before theirs.
+            train = {*split.train}
+            samples = [s for s in samples if not train.isdisjoint((s.name, f"{s.dataset}:{s.name}"))]
+            told = " on the training side"
+        others = [s for s in samples if s.policy != card.policies[0]]
+        if others and len(others) == len(samples):
+            raise DataError(
+                f"{root}: labelled {others[0].policy}, but the model answers {card.policies[0]}; "
+                "name data labelled so, or a folder of photos without labels"
+            )
+        samples = [s for s in samples if s.policy == card.policies[0]]
         paths = [s.image for s in samples]
+    elif split is not None:
+        raise DataError(f"{root}: a split goes with the labelled dataset that it was made from, not a folder of photos")
     else:
-        paths = [s.image for s in samples] or sorted(p for p in root.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        paths = image_files(root)
     if len(paths) < FEWEST_IMAGES:
-        raise DataError(f"{root}: {len(paths)} images, too few to calibrate and to judge by; have {FEWEST_IMAGES}")
+        raise DataError(
+            f"{root}: {len(paths)} images{told}, too few to calibrate and to judge by; have {FEWEST_IMAGES}"
+        )
     groups = [s.session for s in samples]
     if len(set(groups)) < 6:
         groups = [str(path) for path in paths]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import unicodedata
 from collections.abc import Collection, Hashable, Mapping
 from typing import Any
 
@@ -60,12 +61,13 @@ def labelme_instances(
     if not isinstance(content, Mapping) or not isinstance(content.get("shapes"), (list, tuple)):
         raise AnnotationError(f"{source}: not LabelMe's annotation, it has no list of shapes")
     height, width = _size(content, source)
+    wanted = None if labels is None else {_composed(label) for label in labels}
     groups: dict[Hashable, list[Instance]] = {}
     for number, shape in enumerate(content["shapes"], start=1):
         where = f"{source}: shape {number}"
         if not isinstance(shape, Mapping):
             raise AnnotationError(f"{where} is a {type(shape).__name__}, not a mapping")
-        if labels is not None and shape.get("label") not in labels:
+        if wanted is not None and _composed(str(shape.get("label"))) not in wanted:
             continue
         group = shape.get("group_id")
         key = ("alone", number) if group is None else ("group", str(shape.get("label")), str(group))
@@ -78,6 +80,11 @@ def labelme_mask(
 ) -> np.ndarray:
     """Mask uint8 H×W, 0 or 255, of an annotation; as `labelme_instances`."""
     return labelme_instances(content, labels=labels, source=source).mask
+
+
+def _composed(label: str) -> str:
+    """As macOS writes an é, as two characters, it is the same label."""
+    return unicodedata.normalize("NFC", label)
 
 
 def _size(content: Mapping[str, Any], source: str) -> tuple[int, int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,15 @@ import torch
 from torch import Tensor
 
 from handseg.errors import TrainingError
+from handseg.image import write_atomically
 
 WITHOUT_HANDS = (
     "the validation side shows no hand: its scores, and the choice of the best checkpoint, say little; "
     "validate on images with hands (another split, or more data)"
+)
+DIVERGED = (
+    "lower the learning rate, set precision to 32, or look for damaged images; the checkpoint of the last good epoch, "
+    "if there is one, is kept"
 )
 
 
@@ -44,14 +51,23 @@ class Guard(pl.Callback):
     ) -> None:
         loss = outputs["loss"] if isinstance(outputs, dict) else outputs
         if not torch.isfinite(loss):
+            raise TrainingError(f"the loss is {loss.item()} at step {trainer.global_step}: {DIVERGED}")
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The last step's weights, which no loss has judged yet, mustn't get into a checkpoint."""
+        if not all(torch.isfinite(weights).all() for weights in pl_module.parameters()):
             raise TrainingError(
-                f"the loss is {loss.item()} at step {trainer.global_step}: lower the learning rate, "
-                "set precision to 32, or look for damaged images; the last checkpoint is kept"
+                f"the weights aren't finite numbers any more after step {trainer.global_step}: {DIVERGED}"
             )
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking:
             return
+        if not torch.isfinite(torch.as_tensor(trainer.callback_metrics["val_loss"])):
+            raise TrainingError(
+                f"the validation loss is {float(trainer.callback_metrics['val_loss'])} after step "
+                f"{trainer.global_step}: {DIVERGED}"
+            )
         if not trainer.callback_metrics["val_hand"] > 0:
             if trainer.is_global_zero and not self.told:
                 print(WITHOUT_HANDS, file=sys.stderr)
@@ -104,14 +120,17 @@ class Curves(pl.Callback):
     def _rows(self) -> list[dict[str, Any]]:
         if not self.path.is_file():
             return []
-        with self.path.open(newline="") as file:
-            return list(csv.DictReader(file))
+        with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
+            rows = list(csv.DictReader(file))
+        return [row for row in rows if _is_whole(row)]  # an older version, or an editor, may have left less
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
-        with self.path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self.COLUMNS, restval="")
-            writer.writeheader()
-            writer.writerows(rows)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.COLUMNS, restval="", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+        content = text.getvalue().encode()
+        write_atomically(self.path, lambda file: file.write(content))
 
     def _draw(self) -> None:
         from matplotlib.figure import Figure
@@ -127,4 +146,17 @@ class Curves(pl.Callback):
             axes.set_xlabel("epoch")
             axes.grid(alpha=0.3)
             axes.legend()
-        figure.savefig(self.path.with_suffix(".png"), dpi=100)
+        write_atomically(self.path.with_suffix(".png"), lambda file: figure.savefig(file, format="png", dpi=100))
+
+
+def _is_whole(row: Mapping[str, str | None]) -> bool:
+    """Whether a row of curves has its epoch, and numbers in the rest as far as it was measured."""
+    values = [row.get(name) for name in Curves.COLUMNS]
+    try:
+        return (
+            all(value is not None for value in values)
+            and int(values[0] or "") >= 0
+            and bool([float(value) for value in values if value])
+        )
+    except ValueError:
+        return False

@@ -54,6 +54,7 @@ KNOWN_WARNINGS = (
 )
 SPLIT_FILE = "split.json"
 MIXTURE_FILE = "mixture.toml"
+TEACHER_FILE = "teacher.onnx"
 CHECK_FILE = "check_images.txt"  # the validation images that `handseg export` compares on
 CHECK_IMAGES = 20
 MEASURED_BATCHES = 10  # on which the batch normalisation of an exported model is measured
@@ -105,8 +106,12 @@ def fit(
     before = read_manifest(folder) if resume else None
     if resume and before is None and not last.is_file():
         raise TrainingError(f"{last}: nothing to resume; start the run without --resume")
-    if not resume and last.is_file():
-        raise TrainingError(f"{folder}: holds a run already; add --resume, or choose another folder")
+    if not resume:
+        _refuse_another(folder)
+    if not val:
+        raise TrainingError(
+            "no images to validate on, so that no best checkpoint could be chosen; use a split with a validation side"
+        )
     if any(s.unlabelled for s in train) and not (teacher is not None and recipe.loss.distil):
         raise TrainingError(
             "images without labels teach only by a teacher that is imitated: "
@@ -135,16 +140,37 @@ def fit(
         tell(f"{folder}: nothing left to train: {reason}")
         return folder / f"{recipe.run.select}.ckpt"
     verify([*train, *val])
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{folder}: can't be made ({error.strerror}); choose another folder") from error
     with alone_in(folder):
         if first_process():
+            if not resume:  # another may have begun and ended since
+                _refuse_another(folder)
             remove_drafts(folder)
+            _keep_teacher(folder, teacher)
             write_manifest(folder, manifest, before)
             if origin.split is not None:
                 origin.split.save(folder / SPLIT_FILE)
             if text := origin.mixture.encode():
                 write_atomically(folder / MIXTURE_FILE, lambda file: file.write(text))
         return _fit(recipe, train, val, folder, options, standing, init, teacher, shares, held_out)
+
+
+def _refuse_another(folder: Path) -> None:
+    if (folder / "last.ckpt").is_file():
+        raise TrainingError(f"{folder}: holds a run already; add --resume, or choose another folder")
+
+
+def _keep_teacher(folder: Path, teacher: Segmenter | None) -> None:
+    """Copy the teacher's file into the run, so that a resumed one learns from the same; without one none is left."""
+    kept = folder / TEACHER_FILE
+    if teacher is None:
+        kept.unlink(missing_ok=True)
+    elif (source := Path(teacher.engine.model)).is_file() and source.resolve() != kept.resolve():
+        content = source.read_bytes()
+        write_atomically(kept, lambda file: file.write(content))
 
 
 def _fit(
@@ -169,7 +195,8 @@ def _fit(
             print(f"{source} has learned from the test side ({', '.join(sorted(leaked))}): a leak", file=sys.stderr)
         sessions |= {*(learned or ())}
     paths = [str(sample.image.resolve()) for sample in val[:CHECK_IMAGES]]
-    (folder / CHECK_FILE).write_text("\n".join(paths) + "\n", encoding="utf-8")
+    noted = ("\n".join(paths) + "\n").encode("utf-8", "surrogateescape")
+    write_atomically(folder / CHECK_FILE, lambda file: file.write(noted))
     if options.threads:
         torch.set_num_threads(options.threads)
     pl.seed_everything(options.seed, verbose=False)
@@ -236,6 +263,11 @@ def _fit(
                 "its last whole epoch" if (folder / "last.ckpt").is_file() else "the start, no epoch being whole yet,"
             )
             raise TrainingError(f"{folder}: interrupted; go on from {whole} with --resume") from error
+        except OSError as error:
+            raise TrainingError(
+                f"{error.filename or folder}: can't be written ({error.strerror or error}); check the disk's space and "
+                "the folder's rights, then go on with --resume"
+            ) from error
     return folder / f"{recipe.run.select}.ckpt"
 
 
@@ -274,7 +306,7 @@ def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
         strategy="ddp" if devices * options.nodes > 1 else "auto",
         precision=_precision(run.precision, gpu),
         max_epochs=run.epochs,
-        check_val_every_n_epoch=run.validate_every,
+        check_val_every_n_epoch=min(run.validate_every, run.epochs),  # once at least, or nothing would be the best
         num_sanity_val_steps=0,
         gradient_clip_val=recipe.optimizer.clip or None,
         use_distributed_sampler=False,

@@ -29,7 +29,13 @@ def alone_in(folder: Path) -> Iterator[None]:
     if not first_process():  # the first holds it
         yield
         return
-    with (folder / ".lock").open("w") as file:
+    try:
+        file = (folder / ".lock").open("w")
+    except OSError as error:
+        raise TrainingError(
+            f"{folder}: can't write there ({error.strerror}); choose a folder that you may write to"
+        ) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -181,7 +181,9 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any], before: Mapping[st
     earlier: list[Any] = []
     if before is not None:
         earlier = [*before.get("earlier", ()), {key: value for key, value in before.items() if key != "earlier"}]
-    content = json.dumps({**manifest, "earlier": earlier}, indent=1, ensure_ascii=False).encode()
+    content = json.dumps({**manifest, "earlier": earlier}, indent=1, ensure_ascii=False).encode(
+        "utf-8", "backslashreplace"
+    )
     write_atomically(folder / FILE, lambda file: file.write(content))
 
 

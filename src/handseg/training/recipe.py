@@ -14,6 +14,7 @@ from handseg.card import HAND_CLASSES, ModelCard
 from handseg.data.augment import Augmentation
 from handseg.errors import TrainingError
 from handseg.nets import EncoderUNet, UNet
+from handseg.training.ranges import refuse_out_of_range
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -146,6 +147,7 @@ class Recipe:
         recipe = _build(cls, values, source)
         if len(recipe.input.size) != 2 or len(recipe.input.run_size) not in (0, 2):
             raise TrainingError(f"{source}: [input] sizes are [height, width]")
+        refuse_out_of_range(recipe, source)
         return recipe
 
     def to_dict(self) -> dict[str, Any]:
