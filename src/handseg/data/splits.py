@@ -17,8 +17,8 @@ from handseg.data.sample import Sample
 from handseg.errors import DataError
 from handseg.image import write_atomically
 
-Protocol = Literal["random-frame", "session-disjoint"]
-PROTOCOLS: tuple[Protocol, ...] = ("random-frame", "session-disjoint")
+Protocol = Literal["random-frame", "session-disjoint", "all"]
+PROTOCOLS: tuple[Protocol, ...] = ("random-frame", "session-disjoint", "all")
 Subset = Literal["train", "val", "test"]
 SUBSETS: tuple[Subset, ...] = ("train", "val", "test")
 
@@ -28,7 +28,8 @@ class Split:
     """Names of the samples on each side, and how they were chosen.
 
     `random-frame` shuffles frames; frames of one video fall on both sides, so its scores are leaky: use it
-    only to compare with results that were taken that way. `session-disjoint` keeps sessions whole.
+    only to compare with results that were taken that way. `session-disjoint` keeps sessions whole. `all` trains on
+    every image and keeps none apart: for a few images, none of which can be spared.
     group_by: the rule by which sessions were told, none where names and folders told them. contents: name → digest of
     the image file, none in files of older versions. edited: a file that was changed since it was made.
     """
@@ -118,7 +119,7 @@ def make_split(
     validation takes the largest sessions that fit in its share, so that many small ones are left to learn from;
     where none fits, the smallest. It shows a hand, where a session can be spared that does.
     group_by: the rule by which the sessions were told, to be recorded. prints: of the samples' images, in their order;
-    sessions that hold the same picture then stay together, under `random-frame` exact copies do.
+    sessions that hold the same picture then stay together, under `random-frame` exact copies do. `all`: see Split.
     Raises DataError when there are too few frames or sessions.
     """
     if not 0 <= fold < folds or folds < 2:
@@ -126,16 +127,20 @@ def make_split(
     names = [s.name for s in samples]
     if len(set(names)) < len(names):
         raise DataError("two images have the same name; rename one, or put the datasets into one folder")
+    if protocol == "all":
+        contents = {sample.name: found.file for sample, found in zip(samples, prints)}
+        return Split(protocol, seed, 1, 0, tuple(sorted(names)), (), (), group_by=group_by, contents=contents)
     own = [s.session if protocol == "session-disjoint" else s.name for s in samples]
     keys = _joined(own, prints, protocol)
     groups: dict[str, list[str]] = defaultdict(list)
     for sample, key in zip(samples, keys):
         groups[key].append(sample.name)
     if len(groups) < max(3, folds):
-        told = "sessions, those with copies of one picture counted as one," if {*keys} < {*own} else "sessions"
+        what = ("image" if protocol == "random-frame" else "session") + "s" * (len(groups) != 1)
+        told = f"{what}, those with copies of one picture counted as one," if {*keys} < {*own} else what
         raise DataError(
-            f"{len(groups)} {told} are too few for {folds} folds, a validation side and training; "
-            "use fewer folds, more data, or random-frame"
+            f"{len(groups)} {told} {'is' if len(groups) == 1 else 'are'} too few for {folds} folds, a validation side "
+            f"and training; {_way_out(len(groups), len(names), folds)}"
         )
     rng = np.random.default_rng(seed)
     shuffled = [groups[key] for key in rng.permutation(sorted(groups))]
@@ -148,7 +153,7 @@ def make_split(
     if len(rest) < 2:
         raise DataError(
             f"one session holds nearly all frames, so that nothing is left to train on in fold {fold} of {folds}; "
-            "use another fold, more data, or random-frame"
+            "use another fold (handseg data split --fold), more data, or --protocol random-frame"
         )
     rest = [rest[i] for i in rng.permutation(len(rest))]
     share = val_fraction * sum(map(len, rest))
@@ -173,6 +178,17 @@ def make_split(
         group_by=group_by,
         contents={sample.name: found.file for sample, found in zip(samples, prints)},
     )
+
+
+def _way_out(groups: int, images: int, folds: int) -> str:
+    """What can be done with so few sessions or images."""
+    ways = []
+    if 3 <= groups < folds:
+        ways.append("make the split with fewer folds (handseg data split --folds 2)")
+    if groups < images and images >= max(3, folds):
+        ways.append("split by images (--protocol random-frame, whose scores flatter)")
+    ways.append("train on every image and keep none apart (handseg train --protocol all)")
+    return ", or ".join([*ways, "use more data"])
 
 
 def _names(groups: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -17,8 +17,7 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar, WeightAveraging
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
 from torch.utils.data import DataLoader
 
 from handseg.data.loading import (
@@ -34,10 +33,14 @@ from handseg.data.sample import Sample
 from handseg.data.verify import verify
 from handseg.errors import TrainingError
 from handseg.segmenter import Segmenter
-from handseg.training.callbacks import Curves, Guard, moving_average
+from handseg.training.callbacks import Curves, Guard, LastValidation, moving_average
+from handseg.training.gain import note_start, tell_gain
 from handseg.training.lock import alone_in, first_process
+from handseg.training.loggers import open_loggers
 from handseg.training.manifest import Origin, describe, read_manifest, write_manifest
 from handseg.training.module import HandModule
+from handseg.training.pictures import Pictures
+from handseg.training.progress import Progress
 from handseg.training.recipe import Recipe
 from handseg.training.resume import Standing, check_same, tell, tell_schedule
 from handseg.training.saving import RunCheckpoint, WholeCheckpoints, remove_drafts
@@ -60,7 +63,8 @@ MEASURED_BATCHES = 10  # on which the batch normalisation of an exported model i
 @dataclass(frozen=True)
 class FitOptions:
     """seed: of the weights, the order and the augmentation. devices, nodes: for DDP; 0 devices takes all GPUs, or one
-    CPU process. accelerator: cpu, gpu, or auto. threads: of torch; 0 leaves it. workers: data loading processes."""
+    CPU process. accelerator: cpu, gpu, or auto. threads: of torch; 0 leaves it. workers: data loading processes.
+    progress: show a bar; a line an epoch comes in any case. loggers: of `loggers.LOGGERS`, beside the curves."""
 
     seed: int = 0
     accelerator: str = "auto"
@@ -69,6 +73,7 @@ class FitOptions:
     threads: int = 0
     workers: int = 0
     progress: bool = True
+    loggers: tuple[str, ...] = ()
 
 
 def fit(
@@ -88,12 +93,13 @@ def fit(
 ) -> Path:
     """Train; returns the resulting checkpoint.
 
-    folder: gets `run.json`, `last.ckpt`, `best.ckpt`, `curves.csv`, `curves.png`, and the loggers' files.
+    folder: gets `run.json`, `last.ckpt`, `best.ckpt`, `curves.csv`, `curves.png`, `pictures/`, and the loggers' files.
     resume: continue exactly where `last.ckpt` in `folder` stands; from the start, where no epoch was whole. What
     differs from the run's `run.json` is an error. force: go on all the same. origin: what `run.json` tells besides.
     init: a checkpoint, or a packaged or exported model, to start from; its network or encoder must be the recipe's.
     teacher: finds the wrist in hand+forearm labels (None: their shape does), and is imitated if the recipe says so.
-    shares: of the draws, of each source of a mixture. held_out: sessions to be tested on; a warning says which of them `init` or `teacher` has learned from.
+    shares: of the draws, of each source of a mixture. held_out: sessions to be tested on; a warning says which
+    of them `init` or `teacher` has learned from.
     Raises TrainingError when the run can't start or was stopped because it was useless, DataError for bad data.
     """
     origin = origin or Origin()
@@ -179,7 +185,7 @@ def _fit(
     sampler = DrawSampler(
         len(train),
         options.seed,
-        draws=recipe.run.draws,
+        draws=recipe.run.draws_of(len(train)),
         weights=weights,
         rank=trainer.global_rank,
         replicas=trainer.world_size,
@@ -202,12 +208,15 @@ def _fit(
         # A function, since the averaged weights' copy of the module shares it, where an engine can't be copied.
         teacher=None if teacher is None else (lambda batch: teacher.engine.run(batch)[:, : len(teacher.card.policies)]),
     )
+    validated: DataLoader[Batch] = DataLoader(validation, 4, collate_fn=collate)
     if standing is not None:
         standing.check_state(module)
         tell_schedule(standing, module)
     if start is not None:
         taken = start_from(module, start, (batch["image"] for batch in islice(loader, MEASURED_BATCHES)))
         print(f"starting from the {taken} of {init}", file=sys.stderr)
+        if taken == "network":
+            note_start(folder, module, validated, trainer.strategy.root_device, str(init))
     if trainer.is_global_zero:
         device, processes = trainer.strategy.root_device, trainer.world_size
         print(f"training on {device}, {processes} processes, precision {trainer.precision}", file=sys.stderr)
@@ -219,7 +228,7 @@ def _fit(
             trainer.fit(
                 module,
                 loader,
-                DataLoader(validation, 4, collate_fn=collate),
+                validated,
                 ckpt_path=last,
                 weights_only=None if last is None else True,
             )
@@ -229,6 +238,8 @@ def _fit(
                 "its last whole epoch" if (folder / "last.ckpt").is_file() else "the start, no epoch being whole yet,"
             )
             raise TrainingError(f"{folder}: interrupted; go on from {whole} with --resume") from error
+    if trainer.is_global_zero:
+        tell_gain(folder, recipe.run.select)
     return folder / f"{recipe.run.select}.ckpt"
 
 
@@ -238,7 +249,10 @@ def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     callbacks: list[pl.Callback] = [
         Guard(),
+        LastValidation(),
         Curves(folder),
+        Progress(show_bar=options.progress),
+        Pictures(folder, run.epochs),
         # The best first, so that the last knows of it.
         RunCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False),
         RunCheckpoint(
@@ -250,16 +264,10 @@ def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
             save_on_train_epoch_end=True,
         ),
     ]
-    if options.progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=5))
     if run.ema:
         callbacks.append(WeightAveraging(avg_fn=partial(moving_average, run.ema)))
     if run.early_stopping:
         callbacks.append(EarlyStopping("val_loss", patience=run.early_stopping))
-    try:
-        logger: Logger | bool = TensorBoardLogger(folder, name="", version="tensorboard")
-    except ModuleNotFoundError:
-        logger = False  # TensorBoard is optional; the curves are written anyway
     return pl.Trainer(
         accelerator="gpu" if gpu else "cpu",
         devices=devices,
@@ -273,9 +281,9 @@ def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
         use_distributed_sampler=False,
         callbacks=callbacks,
         plugins=[WholeCheckpoints()],
-        logger=logger,
+        logger=open_loggers(options.loggers, folder),
         log_every_n_steps=10,
-        enable_progress_bar=options.progress,
+        enable_progress_bar=False,  # Progress shows the whole run, not each epoch anew
         enable_model_summary=False,
         default_root_dir=folder,
     )
