@@ -36,6 +36,7 @@ def test_a_bar_with_time_left_lines_and_pictures(sides, tmp_path: Path, capsys: 
     assert (green | blue).any()
 
 
+@pytest.mark.filterwarnings("default")  # theirs, of the packages that they are made of
 @pytest.mark.parametrize(
     ("name", "file"), [("tensorboard", "events.out*"), ("wandb", "*.wandb"), ("mlflow", "mlflow.db")]
 )

@@ -30,10 +30,9 @@ def open_loggers(names: Sequence[str], folder: Path) -> list[Logger]:
 def _open(name: str, folder: Path) -> Logger:
     try:
         logger = {"tensorboard": _tensorboard, "wandb": _wandb, "mlflow": _mlflow}[name](folder)
+        _ = logger.experiment  # type: ignore[attr-defined]
     except ModuleNotFoundError as error:
         raise MissingExtraError(LOGGERS[name], name) from error
-    try:
-        _ = logger.experiment  # type: ignore[attr-defined]
     except Exception as error:  # each raises classes of its own
         said = " ".join(str(error).split())
         remedy = {
