@@ -272,7 +272,7 @@ def test_other_epochs_say_what_becomes_of_the_schedule(
     cosine = changed(changed(TINY, "run", epochs=1), "optimizer", warmup=0)
     fit(cosine, train, val, tmp_path / "cosine", OPTIONS)
     fit(changed(cosine, "run", epochs=2), train, val, tmp_path / "cosine", OPTIONS, resume=True)
-    assert "the cosine is that of 2 epochs, its learning rate 0.5 of the highest, where it was 0;" in (
+    assert "the schedule is that of 2 epochs, its learning rate 0.5 of the highest, where it was 0;" in (
         capsys.readouterr().err
     )
 
