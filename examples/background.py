@@ -36,4 +36,7 @@ def main(clip: Path, output: Path, background: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except handseg.HandsegError as error:  # no camera, no such file: one line instead of a traceback
+        raise SystemExit(f"error: {error}") from None

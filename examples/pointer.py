@@ -53,4 +53,7 @@ def main(source: str, frames: int | None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except handseg.HandsegError as error:  # no camera, no such file: one line instead of a traceback
+        raise SystemExit(f"error: {error}") from None

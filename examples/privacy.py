@@ -31,4 +31,7 @@ def main(clip: Path, output: Path, threshold: float, strength: float) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except handseg.HandsegError as error:  # no camera, no such file: one line instead of a traceback
+        raise SystemExit(f"error: {error}") from None

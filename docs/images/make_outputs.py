@@ -24,11 +24,12 @@ pictures = {
     "heatmap": draw.heatmap(image, result.probability),
     "blur": draw.blur_background(image, result.matte),
     "blur_hands": draw.blur_hands(image, result.mask, 30),
-    "replaced": draw.replace_background(image, result.matte, sky),
+    "replaced": draw.replace_background(image, draw.soft_alpha(result.probability, result.mask, result.threshold), sky),
 }
 for name, picture in pictures.items():
     Image.fromarray(picture).resize(SIZE).save(here / f"output_{name}.jpg", quality=85)
-Image.fromarray(draw.cutout(image, result.mask)).resize(SIZE).save(here / "output_cutout.png")
+alpha = draw.soft_alpha(result.probability, result.mask, result.threshold)
+Image.fromarray(draw.cutout(image, alpha)).resize(SIZE).save(here / "output_cutout.png")
 
 pair = np.hstack([image, image[:, ::-1]])  # two hands, so that one sees the values differ
 regions = draw.indexed(handseg.load()(pair).regions)

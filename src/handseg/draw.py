@@ -18,6 +18,7 @@ RED = (255, 40, 40)
 HEAT = np.array([(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], np.float32)
 # R, G, B of index 0 (black) and of the hands after it; Okabe and Ito's eight, which the colour-blind tell apart.
 COLOURS = (230, 159, 0, 86, 180, 233, 0, 158, 115, 240, 228, 66, 0, 114, 178, 213, 94, 0, 204, 121, 167, 255, 255, 255)
+SOFT = 300  # a soft edge reaches some 300th of the image's longer side: a pixel or two of the network's
 STRIP = 1 << 16  # pixels that are worked on at a time, as floats; all of a large image would take gigabytes
 PALETTE = bytes([0, 0, 0, *(COLOURS * 32)[: 255 * 3]])
 
@@ -51,12 +52,28 @@ def outline(mask: np.ndarray) -> np.ndarray:
     return result
 
 
-def cutout(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def cutout(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """RGBA uint8 H×W×4: the hands, on a transparent ground."""
-    _check_same_size(image, mask)
-    result = np.empty((*mask.shape, 4), np.uint8)
+    _check_same_size(image, alpha)
+    result = np.empty((*alpha.shape, 4), np.uint8)
     result[..., :3] = image
-    np.multiply(mask > 0, np.uint8(255), out=result[..., 3])
+    result[..., 3] = alpha
+    return result
+
+
+def soft_alpha(probability: np.ndarray, mask: np.ndarray, threshold: float) -> np.ndarray:
+    """Alpha of hands with soft edges, uint8 H×W. probability: float32 H×W in [0, 1]; mask: of the hands in it.
+
+    Half where the probability is the threshold, and from there to all and to nothing halfway to 1 and to 0 (or as far
+    on the other side, if that is nearer). Nothing lies away from the mask: specks that it leaves out stay out.
+    """
+    width = min(threshold, 1 - threshold)
+    near = blur(mask, max(1.0, max(mask.shape) / SOFT))  # 128 along the edge
+    result = np.empty(mask.shape, np.uint8)
+    for rows in _strips(mask):
+        ramp = np.clip((probability[rows] - threshold) / width + 0.5, 0, 1)
+        outside = ramp * np.minimum(1, near[rows].astype(np.float32) / 127.5)
+        result[rows] = (np.where(mask[rows] > 0, np.maximum(ramp, 0.5), outside) * 255).round()
     return result
 
 

@@ -10,10 +10,10 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Union
+from typing import Any, BinaryIO, Union
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageColor, ImageFilter
 
 from handseg import image_file
 from handseg.colour import to_rgb
@@ -30,6 +30,10 @@ IMAGE_SUFFIXES = frozenset(
         *(".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"),
     }
 )
+
+
+# Formats that pictures are written in, and the longest side that they can hold; 0: whatever there is.
+WRITTEN = {".png": ("PNG", 0), ".jpg": ("JPEG", 65_500), ".jpeg": ("JPEG", 65_500), ".webp": ("WEBP", 16_383)}
 
 
 def load_image(source: ImageLike) -> np.ndarray:
@@ -123,6 +127,40 @@ def encode_png(array: np.ndarray) -> bytes:
     file = io.BytesIO()
     _write_png(file, array)
     return file.getvalue()
+
+
+def save_picture(
+    path: str | os.PathLike[str], array: np.ndarray, suffix: str = "", *, quality: int = 90, lossless: bool = False
+) -> None:
+    """Write uint8 H×W, H×W×3 or H×W×4 in the format of a suffix of WRITTEN; default: the path's own.
+
+    quality: 1 to 100, of JPEG, and of WebP unless `lossless`. The file appears whole or not at all.
+    Raises ImageError when the format can't hold it.
+    """
+    suffix = (suffix or Path(path).suffix).lower()
+    if suffix not in WRITTEN:
+        raise ImageError(f"{path}: pictures are written as {', '.join(WRITTEN)}; choose one of these suffixes")
+    kind, longest = WRITTEN[suffix]
+    height, width = array.shape[:2]
+    if longest and max(height, width) > longest:
+        raise ImageError(f"{path}: {width}×{height} pixels, but {kind} holds {longest} at most; choose .png")
+    if kind == "JPEG" and array.shape[2:] == (4,):
+        raise ImageError(f"{path}: JPEG has no transparency; choose .png or .webp")
+    options: dict[str, dict[str, Any]] = {
+        "PNG": {"compress_level": 4},
+        "JPEG": {"quality": quality, "subsampling": 0 if quality >= 90 else 2},
+        "WEBP": {"quality": quality, "lossless": lossless, "exact": lossless},
+    }
+    write_atomically(path, lambda file: Image.fromarray(array).save(file, kind, **options[kind]))
+
+
+def parse_colour(text: str) -> tuple[int, int, int] | None:
+    """(R, G, B) of a colour as CSS names it: `white`, `#fff`, `#ffffff`, `rgb(255, 255, 255)`; None: it is none."""
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError:
+        return None
+    return red, green, blue
 
 
 def save_indexed_png(path: str | os.PathLike[str], label: np.ndarray, palette: bytes) -> None:

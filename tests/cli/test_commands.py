@@ -37,6 +37,34 @@ def test_models_are_listed_with_their_cards() -> None:
     assert "learned from:" in result.output
 
 
+def test_info_names_versions_engines_and_models() -> None:
+    result = run("info")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"handseg {handseg.__version__}, Python ")
+    assert "\n  onnxruntime: cpu" in result.output
+    found = json.loads(run("info", "--json").output)
+    assert "cpu" in found["engines"]["onnxruntime"]
+    assert {model["name"] for model in found["models"]} >= {"default", "nano"}
+    assert found["packages"]["numpy"] == np.__version__
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["handseg", "in"], "info"),
+        (["handseg", "predict", "--qua"], "--quality"),
+        (["handseg", "predict", "-m", "nano-"], "nano-int8"),
+        (["handseg", "predict", "--save", "heat"], "heatmap"),
+        (["handseg", "train", "--recipe", "gen"], "gentle"),
+    ],
+)
+def test_a_shell_completes(typed: list[str], offered: str) -> None:
+    """What the shell functions of `_HANDSEG_COMPLETE=bash_source handseg` ask for at a tab."""
+    words = {"COMP_WORDS": " ".join(typed), "COMP_CWORD": str(len(typed) - 1), "_HANDSEG_COMPLETE": "bash_complete"}
+    result = CliRunner().invoke(main, env=words, prog_name="handseg")
+    assert f"plain,{offered}" in result.output.splitlines()
+
+
 def test_evaluate_writes_scores_and_pictures(dataset: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     result = run("evaluate", dataset, "--json", tmp_path / "scores.json", "--report", tmp_path / "report")

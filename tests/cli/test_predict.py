@@ -212,11 +212,11 @@ def test_a_50_megapixel_photo_and_odd_kinds_of_image(tmp_path: Path) -> None:
 def test_an_unknown_output_kind_is_refused(tmp_path: Path, save: str) -> None:
     result = handseg("predict", EXAMPLE, "-o", tmp_path, "--save", save)
     assert result.returncode == 2
-    kinds = "mask, overlay, cutout, cutout-prores, cutout-png, matte, heatmap, blur, indexed, json, yolo, labelme, coco"
-    assert f"choose from {kinds}" in result.stderr
     assert (
-        "cutout, cutout-prores, cutout-png, matte, heatmap, blur, indexed, json, yolo, labelme, coco" in result.stderr
+        "choose from mask, overlay, cutout, cutout-prores, cutout-png, matte, heatmap, blur, background, "
+        in result.stderr
     )
+    assert "indexed, json, yolo, labelme, coco" in result.stderr
 
 
 def test_annotation_formats_hold_the_mask(tmp_path: Path) -> None:

@@ -137,8 +137,18 @@ def test_a_clip_is_not_recorded_over_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not HEADLESS, reason="the installed OpenCV has windows")
-def test_a_headless_opencv_is_named_with_what_to_do() -> None:
-    assert_one_error(handseg("camera"), "headless", "pip install opencv-python", "--no-window")
+def test_without_a_window_it_goes_on_in_the_browser_and_says_what_to_install(tmp_path: Path) -> None:
+    clip = hand_clip(tmp_path / "clip.mp4", 3)
+    result = handseg("camera", "--device", clip, "--frames", 2)
+    assert result.returncode == 0, result.stderr
+    first, second, _ = result.stderr.splitlines()
+    assert "headless" in first
+    assert "pip install opencv-python" in first
+    assert second.startswith("watch at http://127.0.0.1:")
+    recorded = handseg("camera", "--device", clip, "--frames", 2, "-o", tmp_path / "out.mp4")
+    assert recorded.returncode == 0, recorded.stderr
+    assert "watch at" not in recorded.stderr
+    assert (tmp_path / "out.mp4").is_file()
 
 
 def test_each_view_has_a_picture(tmp_path: Path) -> None:

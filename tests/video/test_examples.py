@@ -85,6 +85,25 @@ def test_the_tip_lies_away_from_where_the_hand_comes_in() -> None:
     assert pointer.finger_tip(region.T) == pytest.approx((72.5, 62), abs=3)
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("pointer.py", ("99",), "camera 99: not there"),
+        ("pointer.py", ("gone.mp4",), "gone.mp4: no such file"),
+        ("privacy.py", ("gone.mp4", "out.mp4"), "gone.mp4: no such file"),
+        ("background.py", ("gone.mp4", "out.mp4"), "gone.mp4: no such file"),
+    ],
+)
+def test_without_a_camera_or_file_they_end_in_one_line(
+    tmp_path: Path, name: str, arguments: tuple[str, ...], words: str
+) -> None:
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"error: {words}")
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", ["background.py", "privacy.py", "pointer.py"])
 def test_they_are_short(name: str) -> None:
     assert (EXAMPLES / name).read_text("utf-8").count("\n") < 80

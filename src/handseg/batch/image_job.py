@@ -72,7 +72,7 @@ class ImageWork:
         """due: the outputs to be written, and why (`_why`)."""
         image = load_image(job.source)
         result = self._segmenter(image)
-        segmented = Segmented(job.source, image, result, self._segmenter)
+        segmented = Segmented(job.source, image, result, self._segmenter, self._plan.style)
         unknown = {kind for kind, reason in due.items() if reason in UNSURE and not self._plan.overwrite}
         files = sorted(due.keys() - {"coco"}, key=lambda kind: kind not in unknown)  # what may be refused comes first
         for kind in files:
@@ -80,13 +80,17 @@ class ImageWork:
         source.check()
         if files:
             written = {kind: (job.outputs[kind], digest(self._plan.output / job.outputs[kind])) for kind in files}
-            self._plan.record.add(written, source, job.name, self.settings)
+            self._plan.note(written, source, job.name, self.settings)
         entry = None
         if "coco" in due:
             hands = result.instances
             annotations = formats.coco_annotations(hands, 0, 0, use_rle=True)
             entry = CocoEntry(source, (hands.height, hands.width), annotations, "coco" not in unknown)
-        return Done(is_kept=False, reason="; ".join(dict.fromkeys(filter(None, due.values()))), coco=entry)
+        notes: tuple[str, ...] = ()
+        if self._plan.style.crop and not result.hands:
+            notes = (f"{job.source}: no hands found, so not cropped",)
+        reason = "; ".join(dict.fromkeys(filter(None, due.values())))
+        return Done(is_kept=False, reason=reason, notes=notes, coco=entry)
 
     def _why(self, kind: str, job: Job, source: Source) -> str | None:
         """Why an output is to be written, in words, "" where it isn't there; None: it is there as it should be."""
@@ -109,7 +113,7 @@ class ImageWork:
                 stale[kind] = path, made.digest
         if stale:
             with suppress(HandsegError):  # in a folder that may only be read it just takes longer
-                self._plan.record.add(stale, source, job.name, self.settings)
+                self._plan.note(stale, source, job.name, self.settings)
 
 
 def pixels_of(path: Path) -> int:
@@ -124,7 +128,7 @@ def why_again(
     plan: Plan, kind: str, path: str, source: Source, settings: dict[str, Any], digest_now: Callable[[], str]
 ) -> str | None:
     """Why an output that is there is made again, in words; None: it isn't. One of UNSURE: it may be the user's own."""
-    difference = plan.record.difference(path, kind, source, settings)
+    difference = plan.record.difference(path, kind, source, plan.settings(kind, settings))
     if difference is None and plan.overwrite:
         return ""
     made = plan.record.made.get(path)

@@ -51,7 +51,7 @@ def find_inputs(inputs: Sequence[Path], output: Path) -> tuple[list[Input], list
     found: dict[str, tuple[Path, PurePosixPath]] = {}
     for path in once:
         if path in names:
-            if problem := _problem(path):
+            if problem := problem_of(path):
                 failures.append(problem)
             else:
                 found.setdefault(os.path.abspath(path), (path, names[path]))
@@ -114,7 +114,7 @@ def _holds_video(path: Path) -> bool:
         return True
 
 
-def _problem(path: Path) -> str:
+def problem_of(path: Path) -> str:
     """Why a file can't be read at all; it may yet turn out not to be an image."""
     try:
         mode = path.stat().st_mode

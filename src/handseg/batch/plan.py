@@ -6,13 +6,15 @@ import os
 import tempfile
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from handseg.batch.inputs import Input, find_inputs
 from handseg.batch.outputs import COCO_FILE, IMAGE_KINDS, KINDS, VIDEO_KINDS
 from handseg.batch.record import RECORD_FILE, Made, Record, Source, source_key
+from handseg.batch.style import PLAIN, Style
 from handseg.errors import HandsegError
 
 
@@ -29,7 +31,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, and what can't be. output: the folder. failures: a message each."""
+    """What is to be done, and what can't be. output: the folder. failures: a message each. style: of all pictures."""
 
     output: Path
     kinds: tuple[str, ...]
@@ -37,6 +39,32 @@ class Plan:
     record: Record
     jobs: list[Job]
     failures: list[str]
+    style: Style = PLAIN
+
+    def settings(self, kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """All that an output of a kind depends on, given what the masks do."""
+        return {**settings, **self.style.settings(kind)}
+
+    def note(
+        self,
+        outputs: Mapping[str, tuple[str, str]],
+        source: Source,
+        name: str,
+        settings: Mapping[str, Any],
+        *,
+        note: str = "",
+    ) -> None:
+        """Put outputs, kind → (path, digest), into the record. settings: of the masks; see `Record.add`."""
+        alike: list[tuple[dict[str, Any], dict[str, tuple[str, str]]]] = []
+        for kind, made in outputs.items():
+            own = self.settings(kind, settings)
+            group = next((members for other, members in alike if other == own), None)
+            if group is None:
+                alike.append((own, {kind: made}))
+            else:
+                group[kind] = made
+        for own, members in alike:
+            self.record.add(members, source, name, own, note=note)
 
 
 def plan_jobs(
@@ -45,10 +73,12 @@ def plan_jobs(
     kinds: Sequence[str] = ("mask",),
     *,
     overwrite: bool = False,
+    style: Style = PLAIN,
 ) -> Plan:
     """Decide what is read and where it is written; nothing is written yet.
 
-    kinds: of KINDS. overwrite: make again what is there already, and replace what is there of other files.
+    kinds: of KINDS. overwrite: make again what is there already, and replace what is there of other files. style: how
+    pictures are drawn and stored.
 
     An output is called by its input's name without suffix. Inputs of equal names keep their suffixes in those of their
     outputs (`a.jpg` and `a.png` become `a.jpg.png` and `a.png.png`), and so does an output that would take the place of
@@ -64,7 +94,7 @@ def plan_jobs(
     _check_folder(output)
     found, failures = find_inputs([Path(path) for path in inputs], output)
     record = Record(output)
-    names = Names(found, output, record, overwrite)
+    names = Names(found, output, record, overwrite, style)
     jobs = []
     for item in found:
         of, known = ("a video", VIDEO_KINDS) if item.is_video else ("an image", IMAGE_KINDS)
@@ -75,12 +105,14 @@ def plan_jobs(
         if not wanted:
             continue
         try:
+            if style.crop and item.is_video:
+                raise HandsegError("a video isn't cropped, as its frames would differ in size; leave out --crop")
             outputs = {kind: names.path(item, kind) for kind in wanted}
         except HandsegError as error:
             failures.append(f"{item.path}: {error}")
             continue
         jobs.append(Job(item.path, str(item.name), item.is_video, outputs))
-    return Plan(output, tuple(dict.fromkeys(kinds)), overwrite, record, jobs, failures)
+    return Plan(output, tuple(dict.fromkeys(kinds)), overwrite, record, jobs, failures, style)
 
 
 def _check_folder(output: Path) -> None:
@@ -98,7 +130,10 @@ class Names:
     All kinds are given one, asked for or not, so that a name doesn't depend on what else is asked for.
     """
 
-    def __init__(self, found: Sequence[Input], output: Path, record: Record, overwrite: bool) -> None:
+    def __init__(
+        self, found: Sequence[Input], output: Path, record: Record, overwrite: bool, style: Style = PLAIN
+    ) -> None:
+        self._style = style
         self._output = output
         self._record = record
         self._overwrite = overwrite
@@ -189,7 +224,7 @@ class Names:
 
     def _assign(self, item: Input, kind: str, stem: PurePosixPath) -> None:
         """Give one output the first of its names that nothing else has."""
-        suffix = KINDS[kind].video if item.is_video else KINDS[kind].image
+        suffix = KINDS[kind].suffix(self._style, is_video=item.is_video)
         if suffix is None:
             return
         names = dict.fromkeys([f"{stem}{suffix}", f"{stem.with_name(item.name.name)}{suffix}"])

@@ -7,9 +7,13 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from handseg.batch.outputs import KINDS, VIDEO_KINDS
+from handseg.batch.style import PLAIN, Style
 from handseg.errors import DamagedVideoError, VideoError
 from handseg.parallel import ahead, in_order
 from handseg.result import HandMask
@@ -47,6 +51,7 @@ def segment_video(
     begun: Callable[[], None] = lambda: None,
     progress: Callable[[Iterable[VideoFrame], int | None], Iterable[VideoFrame]] = lambda frames, _: frames,
     note: Callable[[str], object] = lambda _: None,
+    style: Style = PLAIN,
 ) -> int:
     """Write what is asked for of a video or an animated picture; returns the number of its frames.
 
@@ -54,14 +59,14 @@ def segment_video(
     note: is told, at the end and in a line each, what was left out or changed though nothing failed, as a sound that
     can't be decoded.
     goes_on: kinds of which the frames that an earlier, interrupted call has written are kept; they aren't segmented
-    again if that is all that is asked for. begun: called when the video is open and older frames are gone. Films and
-    lines have `.partial` in their names until they are whole.
+    again if that is all that is asked for. begun: called when the video is open and older frames are gone. style: of
+    pictures, that aren't cropped. Films and lines have `.partial` in their names until they are whole.
     Raises VideoError when the video can't be opened, and DamagedVideoError after writing what could be decoded.
     """
     with open_video(source) as reader:
         if any(path.resolve() == source.resolve() for path in targets.values()):
             raise VideoError(f"{source}: its own output would replace it; choose another output folder")
-        outputs = {kind: _output(kind, path, reader, goes_on=kind in goes_on) for kind, path in targets.items()}
+        outputs = {kind: _output(kind, path, reader, style, goes_on=kind in goes_on) for kind, path in targets.items()}
         begun()
         only = next(iter(outputs.values())) if len(outputs) == 1 else None
         sequence = only if isinstance(only, Sequence) else None
@@ -105,13 +110,20 @@ def segment_video(
     return count
 
 
-def _output(kind: str, path: Path, reader: VideoReader | AnimationReader, *, goes_on: bool) -> Output:
+def _output(kind: str, path: Path, reader: VideoReader | AnimationReader, style: Style, *, goes_on: bool) -> Output:
     if kind == "json":
         return Lines(path)
     drawn = KINDS[kind].draw
     if drawn is None:
         raise VideoError(f"{reader.path}: no {kind} of a video; choose from {', '.join(VIDEO_KINDS)}")
+    picture = partial(_draw, drawn, style)
     if KINDS[kind].frames:
-        return Sequence(path, drawn, goes_on=goes_on)
+        return Sequence(path, picture, goes_on=goes_on)
     sound = reader.path if reader.has_audio and KINDS[kind].sound else None
-    return Picture(VideoWriter(path, reader.rate, kind=FILMS.get(path.suffix, "video"), sound=sound), drawn)
+    return Picture(VideoWriter(path, reader.rate, kind=FILMS.get(path.suffix, "video"), sound=sound), picture)
+
+
+def _draw(
+    drawn: Callable[[np.ndarray, HandMask, Style], np.ndarray], style: Style, image: np.ndarray, result: HandMask
+) -> np.ndarray:
+    return drawn(image, result, style)

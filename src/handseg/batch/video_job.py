@@ -54,10 +54,9 @@ class VideoWork:
         """Returns what was left out or changed, a line each, and what is wrong with the video, "" if nothing is."""
         from handseg.batch.video import segment_video
 
-        record = self._plan.record
         outputs = {kind: job.outputs[kind] for kind in kinds}
         begun = {kind: (path, "") for kind, path in outputs.items()}
-        goes_on = {kind for kind, path in outputs.items() if self._goes_on(path, source)}
+        goes_on = {kind for kind, path in outputs.items() if self._goes_on(kind, path, source)}
         notes: list[str] = []
         damage = ""
         try:
@@ -68,9 +67,10 @@ class VideoWork:
                 smooth=self._smooth,
                 goes_on=goes_on,
                 # Noted as it begins, so that what is left of it when it is interrupted is known for what it is.
-                begun=lambda: record.add(begun, source, job.name, self.settings),
+                begun=lambda: self._plan.note(begun, source, job.name, self.settings),
                 progress=lambda frames, count: self._progress(job.source, frames, count),
                 note=notes.append,
+                style=self._plan.style,
             )
         except DamagedVideoError as error:  # the outputs are as whole as they can be
             damage = str(error)
@@ -80,7 +80,7 @@ class VideoWork:
 
     def _note_written(self, outputs: dict[str, str], source: Source, name: str, note: str) -> None:
         written = {kind: (path, digest(self._plan.output / path)) for kind, path in outputs.items()}
-        self._plan.record.add(written, source, name, self.settings, note=note)
+        self._plan.note(written, source, name, self.settings, note=note)
 
     def _why(self, kind: str, job: Job, source: Source) -> str | None:
         """Why an output is to be written, in words, "" where none of it is there; None: it is there as it should be."""
@@ -92,14 +92,14 @@ class VideoWork:
         reason = why_again(self._plan, kind, job.outputs[kind], source, self.settings, partial(digest, path))
         return "it isn't whole" if reason is None and not is_whole(kind, path) else reason
 
-    def _goes_on(self, path: str, source: Source) -> bool:
+    def _goes_on(self, kind: str, path: str, source: Source) -> bool:
         """Whether what there is of an output was begun with this video and these settings."""
         made = self._plan.record.made.get(path)
         return (
             not self._plan.overwrite
             and made is not None
             and self._plan.record.is_of(made, source)
-            and made.settings == self.settings
+            and made.settings == self._plan.settings(kind, self.settings)
         )
 
     def _notes(self, job: Job) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from handseg import __version__
 from handseg.errors import HandsegError
@@ -16,6 +17,7 @@ COMMANDS = {
     "data": "Prepare, check and split datasets.",
     "evaluate": "Score a model on labelled images.",
     "export": "Turn a trained checkpoint into an ONNX, INT8 or TorchScript file.",
+    "info": "Say which versions, engines, devices and models there are here.",
     "models": "List the packaged models and their cards.",
     "predict": "Write hand masks for images and folders.",
     "serve": "Answer requests for masks over HTTP.",
@@ -34,6 +36,13 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f"handseg.cli.{name}").command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """By the list above: no command is imported for its name."""
+        names = [
+            CompletionItem(name, help=text) for name, text in sorted(COMMANDS.items()) if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -55,7 +55,7 @@ def command(
     threads: int | None,
     test_time: TestTime,
 ) -> None:
-    """Show the hands before a camera, live.
+    """Show the hands before a camera, live: in a window, or in the browser where there can be none.
 
     Keys in the window: v for the next view, s to save the picture here, q to quit. Ctrl-C ends a recording
     properly. A video file as the device stands for a camera: its frames come at their times, late ones are dropped.
@@ -74,7 +74,13 @@ def command(
         raise VideoError(f"{output}: is there already; choose another name, or add --overwrite")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a recording as Ctrl-C does
     with ExitStack() as stack:
-        window = None if no_window else stack.enter_context(Window("handseg"))
+        window = None
+        if not no_window:
+            try:
+                window = stack.enter_context(Window("handseg"))
+            except VideoError as error:
+                click.echo(f"{error}", err=True)
+                mjpeg = 0 if output is None and mjpeg is None else mjpeg
         segmenter = load(model, engine=engine, threads=threads, policy=policy, threshold=threshold, test_time=test_time)
         segmenter = segmenter.without_second_look()
         stream = stack.enter_context(live(device, segmenter, smooth=smooth, realtime=True, loop=loop))

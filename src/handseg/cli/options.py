@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+from pathlib import Path
+
 import click
+from click.shell_completion import CompletionItem
 
 from handseg.card import LABEL_POLICIES
 
 ENGINES = ("onnxruntime", "openvino", "openvino-bf16", "torchscript")  # of handseg.engines, which takes long to import
 
+
+def complete_models(_ctx: click.Context, _param: click.Parameter, start: str) -> list[CompletionItem]:
+    """The packaged models' names, for a shell; else it completes files."""
+    folder = Path(str(files("handseg"))) / "weights"
+    names = sorted(path.stem for path in folder.glob("*.onnx") if path.stem.startswith(start))
+    return [CompletionItem(name) for name in names] or [CompletionItem(start, type="file")]
+
+
 model = click.option(
-    "--model", "-m", default="default", show_default=True, help="Packaged model's name, or a model file."
+    "--model",
+    "-m",
+    default="default",
+    show_default=True,
+    shell_complete=complete_models,
+    help="Packaged model's name, or a model file.",
 )
 engine = click.option(
     "--engine",

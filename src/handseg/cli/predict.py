@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from handseg.batch.outputs import KINDS
 from handseg.card import LabelPolicy
 from handseg.cli import options
+from handseg.cli.account import Account
+from handseg.errors import HandsegError
 
 if TYPE_CHECKING:
-    from handseg.batch import Outcome
+    from handseg.batch import Style
     from handseg.segmenter import Segmenter, TestTime
-    from handseg.video.frame import VideoFrame
 
 
 def parse_kinds(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -31,17 +29,42 @@ def parse_kinds(_ctx: click.Context, _param: click.Parameter, values: tuple[str,
 
 @click.command(name="predict")
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder to write to; or one file, as mask.png, for one input; - is stdout, as it is by default for stdin.",
+)
 @click.option(
     "--save",
     "kinds",
     multiple=True,
-    default=["mask"],
-    show_default=True,
     callback=parse_kinds,
-    help=f"What to write, of {', '.join(KINDS)}; separated by commas, or given several times.",
+    shell_complete=lambda _ctx, _param, start: [kind for kind in KINDS if kind.startswith(start)],
+    help=f"What to write, of {', '.join(KINDS)}; separated by commas, or given several times. "
+    "Default: mask, or what the file's suffix says.",
 )
 @click.option("--overwrite", is_flag=True, help="Write again what is there already.")
+@click.option(
+    "--background",
+    metavar="COLOUR|FILE",
+    help="Put the hands before a colour (white, #00b140) or a picture, instead of cutting them out.",
+)
+@click.option("--crop", is_flag=True, help="Cut pictures to the hands that they show; of images, not of videos.")
+@click.option("--hard", is_flag=True, help="Cut hands out along the mask, without soft edges.")
+@click.option(
+    "--format",
+    "picture_format",
+    type=click.Choice(["png", "jpg", "webp"]),
+    default="png",
+    show_default=True,
+    help="Of pictures in a folder or on stdout; masks, mattes and indexed ones stay PNG. A file's suffix says its own.",
+)
+@click.option(
+    "--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="Of JPEG and WebP pictures."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary for programs to stdout at the end.")
 @click.option(
     "--smooth/--no-smooth", default=True, show_default=True, help="Steady the masks of a video from frame to frame."
 )
@@ -57,9 +80,16 @@ def parse_kinds(_ctx: click.Context, _param: click.Parameter, values: tuple[str,
 @options.min_confidence
 def command(
     inputs: tuple[Path, ...],
-    output: Path,
+    output: Path | None,
     kinds: tuple[str, ...],
     overwrite: bool,
+    background: str | None,
+    crop: bool,
+    hard: bool,
+    picture_format: Any,
+    quality: int,
+    quiet: bool,
+    as_json: bool,
     smooth: bool,
     model: str,
     engine: str | None,
@@ -74,15 +104,22 @@ def command(
 ) -> None:
     """Write hand masks for images, videos and folders.
 
-    Each INPUT is an image, a video, or a folder whose images and videos are found at any depth; folders are
-    mirrored below the output. A mask is OUTPUT/<name>.png, 8-bit, 0 or 255, as large as its image; a video's
+    \b
+    handseg predict photo.jpg -o mask.png          one file
+    handseg predict photos -o masks                a folder, at any depth
+    handseg predict photo.jpg -o hands.jpg --background white
+    handseg predict - < photo.jpg > mask.png       stdin to stdout
+
+    Each INPUT is an image, a video, a folder whose images and videos are found at any depth, or - for stdin; folders
+    are mirrored below the output. A mask is OUTPUT/<name>.png, 8-bit, 0 or 255, as large as its image; a video's
     masks are OUTPUT/<name>/000000.png and so on, its overlay, matte, heat map and blurred background are MP4 files,
     its cutout a WebM file with alpha, its JSON a line a frame. COCO is one file for all images,
-    OUTPUT/annotations.json. What is there already, made of the same file with the same model and settings, is
-    skipped; OUTPUT/.handseg.jsonl keeps account. An input that can't be read is named, the others are done, and the
-    exit status is 1.
+    OUTPUT/annotations.json. In a folder, what is there already, made of the same file with the same model and
+    settings, is skipped; OUTPUT/.handseg.jsonl keeps account. An input that can't be read is named, the others are
+    done, and the exit status is 1.
     """
-    from handseg.batch import plan_jobs, run_jobs
+    from handseg.batch import Background, Style, plan_jobs, run_jobs
+    from handseg.batch.single import STDIO, Single, is_single
     from handseg.parallel import return_freed_arrays
     from handseg.segmenter import load
 
@@ -100,89 +137,89 @@ def command(
             min_confidence=min_confidence,
         )
 
+    if output is None:
+        if inputs != (STDIO,):
+            raise click.UsageError("name where to write to: -o DIR, or -o mask.png for one input")
+        output = STDIO
+    style = Style(
+        background=None if background is None else Background.read(background),
+        crop=crop,
+        hard=hard,
+        format=picture_format,
+        quality=quality,
+    )
+    kinds = _kinds_with(style, kinds)
+    if output == STDIO:
+        if as_json:
+            raise click.UsageError("--json prints to stdout too; name a file with -o")
+        if sys.stdout.isatty():
+            raise click.UsageError("a file isn't printed to a terminal; name one with -o, or send it on: > mask.png")
+    account = Account(is_quiet=quiet)
     return_freed_arrays()
+    if is_single(inputs, output):
+        single = Single.plan(inputs, output, kinds, style, overwrite=overwrite)
+        segmenter = open_segmenter(threads)
+        account.tell_model(segmenter)
+        _run_single(single, segmenter, account, smooth=smooth)
+        if as_json:
+            account.print_json()
+        sys.exit(1 if account.counts["failed"] else 0)
+    kinds = kinds or ("mask",)
+    if style.format == "jpg" and (clear := [kind for kind in kinds if KINDS[kind].has_alpha]):
+        raise HandsegError(f"{clear[0]}: JPEG has no transparency; use --format webp, or add --background white")
     segmenter = open_segmenter(threads)
-    click.echo(f"model {segmenter.card.name}, engine {segmenter.engine.name}", err=True)
-    plan = plan_jobs(inputs, output, kinds, overwrite=overwrite)
-    account = Account(len(plan.jobs))
+    account.tell_model(segmenter)
+    plan = plan_jobs(inputs, output, kinds, overwrite=overwrite, style=style)
+    account.expect(len(plan.jobs))
     for failure in plan.failures:
         account.fail(failure)
+    outputs = {job.source: {kind: str(output / path) for kind, path in job.outputs.items()} for job in plan.jobs}
     jobs = run_jobs(
         plan,
         segmenter,
         open_single=lambda: open_segmenter(1),
         threads=threads,
         smooth=smooth,
-        progress=show_frames,
+        progress=account.show_frames,
     )
+    is_interrupted = False
     try:
         with closing(jobs), account.bar:
             for outcome in jobs:
-                account.take(outcome)
+                account.take(outcome, outputs.get(outcome.source, {}))
     except KeyboardInterrupt:
-        account.close(output, is_interrupted=True)
+        is_interrupted = True
+    account.close(output, is_interrupted=is_interrupted)
+    if as_json:
+        account.print_json(is_interrupted=is_interrupted)
+    if is_interrupted:
         sys.exit(130)
-    account.close(output)
     if account.counts["failed"]:
         sys.exit(1)
 
 
-class Account:
-    """Says what becomes of each file, and sums up."""
-
-    def __init__(self, jobs: int) -> None:
-        self.counts: Counter[str] = Counter()
-        self._jobs = jobs
-        self._taken = 0
-        self._reasons: Counter[str] = Counter()
-        self._start = time.monotonic()
-        self.bar = click.progressbar(
-            length=jobs,
-            label="predict",
-            file=sys.stderr,
-            hidden=not sys.stderr.isatty() or jobs == 1,  # a video has a bar of its own
-            show_pos=True,
-            item_show_func=lambda speed: speed,
-        )
-
-    def fail(self, message: str) -> None:
-        click.echo(f"error: {' '.join(message.splitlines())}", err=True)  # a file's name may hold a line feed
-        self.counts["failed"] += 1
-
-    def take(self, outcome: Outcome) -> None:
-        self._taken += 1
-        if outcome.state == "failed":
-            self.fail(outcome.message)
-        else:
-            self.counts[outcome.state] += 1
-            if outcome.message:
-                self._reasons[outcome.message] += 1
-        for note in outcome.notes:
-            click.echo(f"note: {note}", err=True)
-        self.bar.update(1, f"{(self.bar.pos + 1) / max(1e-9, time.monotonic() - self._start):.1f} files/s")
-
-    def close(self, output: Path, *, is_interrupted: bool = False) -> None:
-        for reason, count in self._reasons.items():
-            click.echo(f"note: {count} done again: {reason}", err=True)
-        rest = self._jobs - self._taken
-        summary = [
-            f"{'interrupted: ' * is_interrupted}{self.counts['done']} done",
-            f"{self.counts['kept']} there already" * bool(self.counts["kept"]),
-            f"{self.counts['failed']} failed" * bool(self.counts["failed"]),
-            f"{rest} not done" * is_interrupted,
-        ]
-        click.echo(f"{', '.join(filter(None, summary))}: {output}", err=True)
+def _kinds_with(style: Style, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """The kinds that are meant: a background takes the place of what a cutout is before, which is nothing."""
+    if style.background is None:
+        if "background" in kinds:
+            raise click.UsageError("--save background: name a colour or a picture with --background")
+        return kinds
+    if "background" in kinds:
+        return kinds
+    if "cutout" in kinds:
+        return tuple("background" if kind == "cutout" else kind for kind in kinds)
+    return (*kinds, "background")
 
 
-def show_frames(path: Path, frames: Iterable[VideoFrame], count: int | None) -> Iterator[VideoFrame]:
-    """A bar for the frames of a video."""
-    start = time.monotonic()
-    with click.progressbar(
-        frames,
-        length=count,
-        label=path.name,
-        file=sys.stderr,
-        hidden=not sys.stderr.isatty(),
-        item_show_func=lambda f: f and f"{(f.index + 1) / max(1e-9, time.monotonic() - start):.1f} frames/s",
-    ) as bar:
-        yield from bar
+def _run_single(single: Any, segmenter: Segmenter, account: Account, *, smooth: bool) -> None:
+    """One file; what is wrong with it is said and counted."""
+    from handseg.batch import Outcome
+
+    notes: list[str] = []
+    try:
+        found = single.run(segmenter, smooth=smooth, progress=account.show_frames, note=notes.append)
+        outcome = Outcome(single.source, "done", notes=tuple(notes))
+        account.tell(f"{found}: {single.output}")
+    except HandsegError as error:
+        outcome = Outcome(single.source, "failed", str(error), tuple(notes))
+    account.take(outcome, {single.kind: str(single.output)})

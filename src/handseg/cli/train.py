@@ -23,8 +23,31 @@ if TYPE_CHECKING:
     from handseg.segmenter import Segmenter
 
 
+VALIDATED_OF_ALL = 50  # images, of a training that keeps none apart
+
+
+def complete_recipes(_ctx: click.Context, _param: click.Parameter, start: str) -> list[str]:
+    """Names for a shell."""
+    from importlib.resources import files
+
+    names = [path.name for path in (files("handseg.training") / "recipes").iterdir()]
+    return sorted(name[:-5] for name in names if name.startswith(start) and name.endswith(".toml"))
+
+
 @click.command(name="train")
-@click.option("--recipe", default="default", show_default=True, help="A packaged recipe's name, or a TOML file.")
+@click.option(
+    "--recipe",
+    shell_complete=complete_recipes,
+    help="A packaged recipe's name, or a TOML file, which may begin with a line as base = 'default'. Default: default; "
+    "with --init gentle; with --resume the run's own.",
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="TABLE.KEY=VALUE",
+    help="Instead of the recipe's, as run.draws=48; may be given again.",
+)
 @click.option(
     "--data",
     multiple=True,
@@ -62,10 +85,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--protocol",
-    type=click.Choice(["session-disjoint", "random-frame"]),
+    type=click.Choice(["session-disjoint", "random-frame", "all"]),
     default="session-disjoint",
     show_default=True,
-    help="How to split, where no split file is given.",
+    help="How to split, where no split file is given; all: train on every image, for a handful of them.",
 )
 @shared.group_by
 @click.option(
@@ -92,9 +115,17 @@ if TYPE_CHECKING:
 )
 @click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines (DDP).")
 @click.option("--threads", type=click.IntRange(0), default=0, help="Of torch and the teacher. Default: all cores.")
+@click.option(
+    "--logger",
+    "loggers",
+    multiple=True,
+    type=click.Choice(["tensorboard", "wandb", "mlflow"]),
+    help="Where the figures go beside curves.csv; may be given again. Default: TensorBoard where it is installed.",
+)
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Data loading processes.")
 def command(
-    recipe: str,
+    recipe: str | None,
+    changes: tuple[str, ...],
     data: tuple[Path, ...],
     mixture: Path | None,
     roots: tuple[str, ...],
@@ -115,21 +146,21 @@ def command(
 ) -> None:
     """Train a model on EgoHands roots, on folders with images/ and masks/, or on a mixture of many sources.
 
-    OUTPUT gets run.json (what made the run), split.json, last.ckpt, best.ckpt, curves.csv and curves.png.
+    OUTPUT gets run.json (what made the run), split.json, last.ckpt, best.ckpt, curves.csv, curves.png and pictures/.
     """
     try:
+        from handseg.training.choice import recipe_for
         from handseg.training.fit import SPLIT_FILE, FitOptions, fit
         from handseg.training.manifest import Origin
         from handseg.training.memory import keep_freed_memory
-        from handseg.training.recipe import Recipe
     except ImportError as error:
         raise MissingExtraError("Training", "train") from error
     from handseg.data.splits import SUBSETS
 
-    chosen = Recipe.load(recipe)
+    resume = resume or force_resume
+    chosen = recipe_for(recipe, init=init, resumed=output if resume else None).changed(changes)
     if epochs is not None:
         chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, epochs=epochs))
-    resume = resume or force_resume
     if resume and not (output / "last.ckpt").is_file() and not (output / SPLIT_FILE).is_file():
         raise TrainingError(f"{output / SPLIT_FILE}: nothing to resume; start the run without --resume")
     shares: dict[str, float] = {}
@@ -149,6 +180,8 @@ def command(
     if final:
         sides = sides.without_test()
     train, val, test = (sides.select(samples, side) for side in SUBSETS)
+    if sides.protocol == "all":
+        val = _spread([s for s in train if not (s.background or s.unlabelled)], VALIDATED_OF_ALL)
     kinds = [
         ("with forearms", [s for s in train if s.policy != "hand"]),
         ("without hands", [s for s in train if s.background]),
@@ -160,6 +193,14 @@ def command(
         f"{len(val)} to validate, {len(sides.test)} kept for testing ({sides.protocol})",
         err=True,
     )
+    if sides.protocol == "all":
+        click.echo("validated on the images that are trained on: the scores say nothing about others", err=True)
+    if (draws := chosen.run.draws_of(len(train))) < chosen.run.draws:
+        click.echo(
+            f"{draws} draws an epoch instead of {chosen.run.draws}, {chosen.run.draws_per_image} of each image; others "
+            "with --set run.draws=NUMBER",
+            err=True,
+        )
     options = FitOptions(progress=sys.stderr.isatty(), **settings)
     wrist = _teacher(teacher, output, resume, options.threads)
     keep_freed_memory()
@@ -180,6 +221,12 @@ def command(
         origin=origin,
     )
     click.echo(f"{checkpoint}")
+
+
+def _spread(samples: Sequence[Sample], most: int) -> list[Sample]:
+    """At most so many of the samples, evenly among them."""
+    step = max(1.0, len(samples) / most)
+    return [samples[int(i * step)] for i in range(min(most, len(samples)))]
 
 
 def _read_data(

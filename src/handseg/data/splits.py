@@ -18,8 +18,8 @@ from handseg.data.sample import Sample
 from handseg.errors import DataError
 from handseg.image import write_atomically
 
-Protocol = Literal["random-frame", "session-disjoint"]
-PROTOCOLS: tuple[Protocol, ...] = ("random-frame", "session-disjoint")
+Protocol = Literal["random-frame", "session-disjoint", "all"]
+PROTOCOLS: tuple[Protocol, ...] = ("random-frame", "session-disjoint", "all")
 Subset = Literal["train", "val", "test"]
 SUBSETS: tuple[Subset, ...] = ("train", "val", "test")
 
@@ -29,7 +29,8 @@ class Split:
     """Names of the samples on each side, and how they were chosen.
 
     `random-frame` shuffles frames; frames of one video fall on both sides, so its scores are leaky: use it
-    only to compare with results that were taken that way. `session-disjoint` keeps sessions whole.
+    only to compare with results that were taken that way. `session-disjoint` keeps sessions whole. `all` trains on
+    every image and keeps none apart: for a few images, none of which can be spared.
     group_by: the rule by which sessions were told, none where names and folders told them. contents: name → digest of
     the image file, none in files of older versions. edited: a file that was changed since it was made.
     """
@@ -129,7 +130,7 @@ def make_split(
     validation takes the largest sessions that fit in its share, so that many small ones are left to learn from;
     where none fits, the smallest. It shows a hand, where a session can be spared that does.
     group_by: the rule by which the sessions were told, to be recorded. prints: of the samples' images, in their order;
-    sessions that hold the same picture then stay together, under `random-frame` exact copies do.
+    sessions that hold the same picture then stay together, under `random-frame` exact copies do. `all`: see Split.
     Raises DataError when there are too few frames or sessions.
     """
     if not 0 <= fold < folds or folds < 2:
@@ -137,6 +138,9 @@ def make_split(
     names = [s.name for s in samples]
     if len(set(names)) < len(names):
         raise DataError("two images have the same name; rename one, or put the datasets into one folder")
+    if protocol == "all":
+        contents = {sample.name: found.file for sample, found in zip(samples, prints)}
+        return Split(protocol, seed, 1, 0, tuple(sorted(names)), (), (), group_by=group_by, contents=contents)
     own = [s.session if protocol == "session-disjoint" else s.name for s in samples]
     keys = _joined(own, prints, protocol)
     groups: dict[str, list[str]] = defaultdict(list)
@@ -196,6 +200,7 @@ def _too_few(groups: int, folds: int, protocol: Protocol, joined: bool, images: 
         ways.insert(0, f"make a split of fewer folds: handseg data split --folds {groups}")
     if protocol == "session-disjoint" and images >= max(3, folds):
         ways.append("say with --group-by how sessions are told, or split frames, which leaks: --protocol random-frame")
+    ways.append("train on every image and keep none apart: handseg train --protocol all")
     return (
         f"{told} {'is' if groups == 1 else 'are'} too few for {folds} folds, a validation side and training; "
         + ", or ".join(ways)

@@ -14,6 +14,15 @@ from handseg.engines.foreign import Output, check_output_kind, probability
 from handseg.errors import MissingExtraError, ModelError
 
 
+def devices() -> list[str]:
+    """What this engine can run on here: cpu, and GPUs as cuda:0; [] where torch isn't installed."""
+    try:
+        import torch
+    except ImportError:
+        return []
+    return ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+
+
 class TorchScriptEngine:
     """Runs a TorchScript file written by `handseg export`, or, given `foreign`, one without a card.
 

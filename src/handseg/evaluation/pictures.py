@@ -82,10 +82,19 @@ def _tile(evaluation: Evaluation, segmenter: Segmenter, index: int, width: int =
     picture = resize(image, *size).copy()
     parts = ((target & found, HIT), (background & found, FALSE), (target & ~found, MISSED), (mask == IGNORE, UNKNOWN))
     for inside, colour in parts:
-        small = resize(inside.astype(np.uint8) * 255, *size) >= 128
-        picture[small] = picture[small] // 2 + np.array(colour, np.uint8) // 2
-        picture[outline(small)] = colour
+        paint(picture, resize(inside.astype(np.uint8) * 255, *size) >= 128, colour)
+    return centred(picture, height, width)
+
+
+def paint(picture: np.ndarray, inside: np.ndarray, colour: tuple[int, int, int]) -> None:
+    """Tint a part of RGB uint8 H×W×3, in place, and outline it. inside: bool H×W."""
+    picture[inside] = picture[inside] // 2 + np.array(colour, np.uint8) // 2
+    picture[outline(inside)] = colour
+
+
+def centred(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """RGB uint8 on a dark tile that is as large or larger."""
     tile = np.full((height, width, 3), 24, np.uint8)
-    top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    tile[top : top + size[0], left : left + size[1]] = picture
+    top, left = (height - picture.shape[0]) // 2, (width - picture.shape[1]) // 2
+    tile[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     return tile

@@ -255,8 +255,10 @@ def _answer(segmenter: Segmenter, content: bytes, name: str, output: Output, max
         picture = result.mask
     elif output == "matte":
         picture = result.matte
+    elif output == "cutout":
+        picture = draw.cutout(image, draw.soft_alpha(result.probability, result.mask, result.threshold))
     elif output == "heatmap":
         picture = draw.heatmap(image, result.probability)
     else:
-        picture = getattr(draw, output)(image, result.mask)
+        picture = draw.overlay(image, result.mask)
     return Response(encode_png(picture), media_type="image/png")

@@ -88,10 +88,18 @@ class Guard(pl.Callback):
         self.blank = state_dict["blank"]
 
 
+class LastValidation(pl.Callback):
+    """Validates after the last epoch too, whatever `validate_every` is, so that a run of one epoch has its scores."""
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.current_epoch + 1 == trainer.max_epochs:
+            trainer.check_val_every_n_epoch = 1
+
+
 class Curves(pl.Callback):
     """Appends a row to `curves.csv` after every validation, and draws `curves.png` from it."""
 
-    COLUMNS = ("epoch", "step", "lr", "train_loss", "val_loss", "val_f1", "val_image_iou")
+    COLUMNS = ("epoch", "step", "lr", "train_loss", "val_loss", "val_f1", "val_iou", "val_image_iou")
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "curves.csv"

@@ -17,8 +17,7 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar, WeightAveraging
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
 from torch.utils.data import DataLoader
 
 from handseg.data.loading import (
@@ -35,10 +34,14 @@ from handseg.data.verify import verify
 from handseg.errors import TrainingError
 from handseg.image import write_atomically
 from handseg.segmenter import Segmenter
-from handseg.training.callbacks import Curves, Guard, moving_average
+from handseg.training.callbacks import Curves, Guard, LastValidation, moving_average
+from handseg.training.gain import note_start, tell_gain
 from handseg.training.lock import alone_in, first_process
+from handseg.training.loggers import open_loggers
 from handseg.training.manifest import Origin, describe, read_manifest, write_manifest
 from handseg.training.module import HandModule
+from handseg.training.pictures import Pictures
+from handseg.training.progress import Progress
 from handseg.training.recipe import Recipe
 from handseg.training.resume import Standing, check_same, tell, tell_schedule
 from handseg.training.saving import RunCheckpoint, WholeCheckpoints, remove_drafts
@@ -64,7 +67,8 @@ SETTLED_BATCHES = 60  # and, where the decoder's is then kept, of a checkpoint
 @dataclass(frozen=True)
 class FitOptions:
     """seed: of the weights, the order and the augmentation. devices, nodes: for DDP; 0 devices takes all GPUs, or one
-    CPU process. accelerator: cpu, gpu, or auto. threads: of torch; 0 leaves it. workers: data loading processes."""
+    CPU process. accelerator: cpu, gpu, or auto. threads: of torch; 0 leaves it. workers: data loading processes.
+    progress: show a bar; a line an epoch comes in any case. loggers: of `loggers.LOGGERS`, beside the curves."""
 
     seed: int = 0
     accelerator: str = "auto"
@@ -73,6 +77,7 @@ class FitOptions:
     threads: int = 0
     workers: int = 0
     progress: bool = True
+    loggers: tuple[str, ...] = ()
 
 
 def fit(
@@ -92,7 +97,7 @@ def fit(
 ) -> Path:
     """Train; returns the resulting checkpoint.
 
-    folder: gets `run.json`, `last.ckpt`, `best.ckpt`, `curves.csv`, `curves.png`, and the loggers' files.
+    folder: gets `run.json`, `last.ckpt`, `best.ckpt`, `curves.csv`, `curves.png`, `pictures/`, and the loggers' files.
     resume: continue exactly where `last.ckpt` in `folder` stands; from the start, where no epoch was whole. What
     differs from the run's `run.json` is an error. force: go on all the same. origin: what `run.json` tells besides.
     init: a checkpoint, or a packaged or exported model, to start from; its network or encoder must be the recipe's.
@@ -212,7 +217,7 @@ def _fit(
     sampler = DrawSampler(
         len(train),
         options.seed,
-        draws=recipe.run.draws,
+        draws=recipe.run.draws_of(len(train)),
         weights=weights,
         rank=trainer.global_rank,
         replicas=trainer.world_size,
@@ -235,6 +240,7 @@ def _fit(
         # A function, since the averaged weights' copy of the module shares it, where an engine can't be copied.
         teacher=None if teacher is None else (lambda batch: teacher.engine.run(batch)[:, : len(teacher.card.policies)]),
     )
+    validated: DataLoader[Batch] = DataLoader(validation, 4, collate_fn=collate)
     if standing is not None:
         standing.check_state(module)
         tell_schedule(standing, module)
@@ -242,6 +248,8 @@ def _fit(
         count = MEASURED_BATCHES if start.folded else SETTLED_BATCHES
         taken = start_from(module, start, (batch["image"] for batch in islice(loader, count)))
         print(f"starting from the {taken} of {init}", file=sys.stderr)
+        if taken == "network":
+            note_start(folder, module, validated, trainer.strategy.root_device, str(init))
     if trainer.is_global_zero:
         device, processes = trainer.strategy.root_device, trainer.world_size
         print(f"training on {device}, {processes} processes, precision {trainer.precision}", file=sys.stderr)
@@ -253,7 +261,7 @@ def _fit(
             trainer.fit(
                 module,
                 loader,
-                DataLoader(validation, 4, collate_fn=collate),
+                validated,
                 ckpt_path=last,
                 weights_only=None if last is None else True,
             )
@@ -268,6 +276,8 @@ def _fit(
                 f"{error.filename or folder}: can't be written ({error.strerror or error}); check the disk's space and "
                 "the folder's rights, then go on with --resume"
             ) from error
+    if trainer.is_global_zero:
+        tell_gain(folder, recipe.run.select)
     return folder / f"{recipe.run.select}.ckpt"
 
 
@@ -277,7 +287,10 @@ def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     callbacks: list[pl.Callback] = [
         Guard(),
+        LastValidation(),
         Curves(folder),
+        Progress(show_bar=options.progress),
+        Pictures(folder, run.epochs),
         # The best first, so that the last knows of it.
         RunCheckpoint(folder, "best", monitor="val_loss", enable_version_counter=False),
         RunCheckpoint(
@@ -289,16 +302,10 @@ def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
             save_on_train_epoch_end=True,
         ),
     ]
-    if options.progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=5))
     if run.ema:
         callbacks.append(WeightAveraging(avg_fn=partial(moving_average, run.ema)))
     if run.early_stopping:
         callbacks.append(EarlyStopping("val_loss", patience=run.early_stopping))
-    try:
-        logger: Logger | bool = TensorBoardLogger(folder, name="", version="tensorboard")
-    except ModuleNotFoundError:
-        logger = False  # TensorBoard is optional; the curves are written anyway
     return pl.Trainer(
         accelerator="gpu" if gpu else "cpu",
         devices=devices,
@@ -306,15 +313,15 @@ def _trainer(recipe: Recipe, folder: Path, options: FitOptions) -> pl.Trainer:
         strategy="ddp" if devices * options.nodes > 1 else "auto",
         precision=_precision(run.precision, gpu),
         max_epochs=run.epochs,
-        check_val_every_n_epoch=min(run.validate_every, run.epochs),  # once at least, or nothing would be the best
+        check_val_every_n_epoch=run.validate_every,
         num_sanity_val_steps=0,
         gradient_clip_val=recipe.optimizer.clip or None,
         use_distributed_sampler=False,
         callbacks=callbacks,
         plugins=[WholeCheckpoints()],
-        logger=logger,
+        logger=open_loggers(options.loggers, folder),
         log_every_n_steps=10,
-        enable_progress_bar=options.progress,
+        enable_progress_bar=False,  # Progress shows the whole run, not each epoch anew
         enable_model_summary=False,
         default_root_dir=folder,
     )

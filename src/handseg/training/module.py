@@ -101,11 +101,25 @@ class HandModule(pl.LightningModule):
         mask, classes = self._split(self(batch["image"]))
         loss = self._loss(mask, classes, batch["allowed"])
         self.log("val_loss", loss, prog_bar=True, batch_size=len(mask), sync_dist=True)
+        self._counts += self.counts_of(mask, batch["allowed"])
+
+    def probability(self, image: Tensor) -> Tensor:
+        """Of hand, (N, H, W) in [0, 1], of uint8 RGB (N, 3, H, W)."""
+        return self._hand_probability(self._split(self(image))[0])
+
+    def counts_of(self, mask: Tensor, allowed: Tensor) -> list[np.ndarray]:
+        """tp, fp, fn, tn of each image, of the logits of its mask and what its pixels may be."""
+        prediction = self._hand_probability(mask) >= self.recipe.run.threshold
+        target, ignore = decided(allowed, HAND)
+        return [count(p[k].cpu().numpy(), t[k].cpu().numpy()) for p, t, k in zip(prediction, target, ~ignore)]
+
+    def validation_counts(self, batch: Batch) -> list[np.ndarray]:
+        """tp, fp, fn, tn of each image of a batch, outside of a training."""
+        return self.counts_of(self._split(self(batch["image"]))[0], batch["allowed"])
+
+    def _hand_probability(self, mask: Tensor) -> Tensor:
         hand = mask[:, 0] if mask.shape[1] == 1 else foreground_logits(mask.float(), HAND)
-        prediction = hand.sigmoid() >= self.recipe.run.threshold
-        target, ignore = decided(batch["allowed"], HAND)
-        for p, t, k in zip(prediction, target, ~ignore):
-            self._counts.append(count(p[k].cpu().numpy(), t[k].cpu().numpy()))
+        return hand.sigmoid()
 
     def on_validation_epoch_end(self) -> None:
         counts = np.stack(self._counts)
@@ -113,6 +127,7 @@ class HandModule(pl.LightningModule):
         (tp, fp, fn, _) = counts.sum(axis=0)
         self._counts.clear()
         self.log("val_f1", scores["pixel"]["f1"], prog_bar=True, sync_dist=True)
+        self.log("val_iou", scores["pixel"]["iou"], sync_dist=True)
         self.log("val_image_iou", scores["image"]["iou"], sync_dist=True)
         self.log("val_predicted", float(tp + fp), sync_dist=True)
         self.log("val_hand", float(tp + fn), sync_dist=True)
@@ -157,7 +172,7 @@ class HandModule(pl.LightningModule):
     def rate(self, step: int) -> float:
         """Learning rate at an optimizer step, as a fraction of the highest."""
         options = self.recipe.optimizer
-        warmup = options.warmup
+        warmup = min(options.warmup, self.steps // 5)  # a short run, of few images, is to get to its highest too
         if step < warmup:
             return (step + 1) / warmup
         if options.schedule == "trapezoid":

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib.resources import files
-from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
@@ -15,12 +13,9 @@ from handseg.data.augment import Augmentation
 from handseg.errors import TrainingError
 from handseg.nets import EncoderUNet, UNet
 from handseg.training.ranges import refuse_out_of_range
+from handseg.training.recipe_file import layered, packaged_recipes, parse_settings, recipe_values
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
+__all__ = ["Input", "Loss", "Network", "Optimizer", "Recipe", "Run", "packaged_recipes"]
 T = TypeVar("T")
 
 
@@ -83,14 +78,16 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Run:
-    """epochs: at most. draws: images an epoch; 0 for each once. session_power: see `session_weights`; 1 draws
-    without replacement, where the data isn't a mixture, whose sources have shares. validate_every: epochs.
+    """epochs: at most. draws: images an epoch; 0 for each once. draws_per_image: of each image at most so many of them
+    on average, so that few images aren't learned by heart; 0 for no limit. session_power: see `session_weights`; 1
+    draws without replacement, where the data isn't a mixture, whose sources have shares. validate_every: epochs.
     early_stopping: validations without a better loss; 0 for never. select: which checkpoint is the result.
     ema: decay of the averaged weights, reached gradually; 0 for none. precision: bf16, 16, 32, or auto."""
 
     epochs: int = 50
     batch_size: int = 8
     draws: int = 0
+    draws_per_image: int = 0
     session_power: float = 1.0
     validate_every: int = 1
     early_stopping: int = 0
@@ -98,6 +95,11 @@ class Run:
     ema: float = 0.0
     precision: Literal["auto", "bf16", "16", "32"] = "auto"
     threshold: float = 0.5
+
+    def draws_of(self, images: int) -> int:
+        """How many draws an epoch has, of so many images."""
+        draws = self.draws or images
+        return min(draws, self.draws_per_image * images) if self.draws_per_image else draws
 
 
 @dataclass(frozen=True)
@@ -123,24 +125,16 @@ class Recipe:
 
     @classmethod
     def load(cls, name_or_path: str) -> Recipe:
-        """A packaged recipe by name, or a TOML file.
+        """A packaged recipe by name, or a TOML file, which may name another as its `base`.
 
         Raises TrainingError, naming the file and the key, when it isn't valid.
         """
-        if name_or_path in packaged_recipes():
-            text = (files("handseg.training") / "recipes" / f"{name_or_path}.toml").read_text("utf-8")
-        else:
-            try:
-                text = Path(name_or_path).read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise TrainingError(
-                    f"{name_or_path}: neither a packaged recipe ({', '.join(packaged_recipes())}) "
-                    "nor a TOML file that can be read"
-                ) from error
-        try:
-            return cls.from_dict(tomllib.loads(text), name_or_path)
-        except tomllib.TOMLDecodeError as error:
-            raise TrainingError(f"{name_or_path}: not valid TOML ({error})") from error
+        return cls.from_dict(recipe_values(name_or_path), name_or_path)
+
+    def changed(self, settings: Iterable[str]) -> Recipe:
+        """With other values for single keys, as `run.draws=48`. Raises TrainingError, naming the key."""
+        tables = parse_settings(settings)
+        return self.from_dict(layered(self.to_dict(), tables), "--set") if tables else self
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], source: str = "recipe") -> Recipe:
@@ -203,12 +197,6 @@ class Recipe:
             hand_classes=HAND_CLASSES if self.network.hand_classes else (),
             network=self.network.architecture,
         )
-
-
-def packaged_recipes() -> list[str]:
-    """Names of the recipes that come with handseg."""
-    folder = files("handseg.training") / "recipes"
-    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
 
 
 def _build(cls: type[T], values: dict[str, Any], source: str, table: str = "") -> T:

@@ -16,7 +16,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("A window", "video") from error
 
-INSTEAD = "or go without: --no-window, with -o FILE or --mjpeg PORT"
+INSTEAD = "--no-window goes without"
 ESCAPE = 27
 
 
