@@ -13,10 +13,10 @@ from statistics import median
 import numpy as np
 import torch
 
-from handseg.card import ModelCard
 from handseg.data import read_dataset
 from handseg.data.augment import Augmentation
 from handseg.data.loading import Memory, TrainingData
+from handseg.inference.card import ModelCard
 
 SIZE = (192, 288)
 ROUNDS = 15

@@ -17,10 +17,11 @@ from statistics import median
 import numpy as np
 
 import handseg
-from handseg import postprocess
 from handseg.image import load_image, resize
-from handseg.postprocess import binarise, restore
-from handseg.preprocess import Placement, place, preprocess
+from handseg.inference import postprocess
+from handseg.inference.postprocess import restore
+from handseg.inference.preprocess import Placement, place, preprocess
+from handseg.masks.regions import binarise
 
 FRAME = (720, 1280)
 ROUNDS = 31

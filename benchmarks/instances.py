@@ -20,7 +20,7 @@ import handseg
 from handseg.data import read_dataset
 from handseg.data.folder import read_datasets
 from handseg.image import load_image
-from handseg.postprocess import binarise, label_components
+from handseg.masks.regions import binarise, label_components
 
 BOXES = "everyday", "webcam", "first_person"
 OWNERS = "own", "own", "other", "other"

@@ -20,13 +20,13 @@ import onnx
 from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from handseg.engines import Engine, find_model, open_engine
 from handseg.export.half import restore_half
 from handseg.export.int8 import choose_images
 from handseg.image import load_image
+from handseg.inference.engines import Engine, find_model, open_engine
+from handseg.inference.preprocess import preprocess
+from handseg.inference.segmenter import Segmenter
 from handseg.metrics import count_labelled, score
-from handseg.preprocess import preprocess
-from handseg.segmenter import Segmenter
 
 ROUNDS = 15
 PLAIN = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}

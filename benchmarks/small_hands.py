@@ -14,10 +14,10 @@ import click
 import numpy as np
 
 from handseg.data import Sample, Split, read_datasets
-from handseg.engines import open_engine
 from handseg.image import resize
+from handseg.inference.engines import open_engine
+from handseg.inference.segmenter import Segmenter
 from handseg.metrics import count, score
-from handseg.segmenter import Segmenter
 
 HEIGHT, WIDTH = 720, 1280
 

@@ -22,8 +22,8 @@ import numpy as np
 
 import handseg
 from handseg.data import Sample, read_dataset
+from handseg.masks.regions import binarise
 from handseg.metrics.temporal import StabilityMeter
-from handseg.postprocess import binarise
 from handseg.video.smooth import Smoother
 
 WIDTH, HEIGHT = 640, 360

@@ -15,8 +15,8 @@ import numpy as np
 
 import handseg
 from handseg.data import read_dataset
+from handseg.masks.regions import binarise
 from handseg.metrics import count_labelled, score
-from handseg.postprocess import binarise
 from handseg.video.smooth import Smoother
 
 GAPS = {"a second apart": 1.0, "as if at 25 frames/s": 1 / 25}

@@ -13,9 +13,9 @@ from hypothesis.extra import numpy as hnp
 from handseg import formats
 from handseg.errors import DataError
 from handseg.image import encode_png, load_mask
-from handseg.instances import Instances, from_mask
-from handseg.result import HandMask
-from tests.test_segmenter import EXAMPLES
+from handseg.masks.instances import Instances, from_mask
+from handseg.masks.result import HandMask
+from tests.inference.test_segmenter import EXAMPLES
 
 MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=14))
 HAND = load_mask(EXAMPLES / "hand_mask.png")

@@ -13,7 +13,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from handseg.engines import find_model
+from handseg.inference.engines import find_model
 
 HERE = Path(__file__).parent
 PAGE = "index.html", "page.css", "page.js", "handseg.js", "card.js", "image.js", "regions.js"

@@ -3,7 +3,7 @@
 const METADATA = 14;
 const CARD = 'handseg.card';
 
-/** The card of an ONNX file's bytes, as `handseg.card.ModelCard` writes it. Throws an Error where it has none. */
+/** The card of an ONNX file's bytes, as `handseg.inference.card.ModelCard` writes it. Throws an Error where it has none. */
 export function readCard(file, source) {
   try {
     for (const [field, entry] of fields(file)) {

@@ -1,4 +1,4 @@
-// From an image to the network's input and back: what `handseg.preprocess`, `handseg.postprocess` and PIL's resizing do,
+// From an image to the network's input and back: what `handseg.inference.preprocess`, `handseg.inference.postprocess` and PIL's resizing do,
 // so that a browser gives the masks that Python gives. Canvas scaling differs from browser to browser.
 
 const MAX_ASPECT_RATIO = 64;

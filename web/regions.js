@@ -1,4 +1,4 @@
-// Which regions of a picture are hands: the same as Python's `HandMask.mask`, see src/handseg/result.py and pieces.py.
+// Which regions of a picture are hands: the same as Python's `HandMask.mask`, see src/handseg/masks/result.py and pieces.py.
 
 export const MIN_AREA = 2e-4; // of the picture
 const ABOVE = 0.1; // the threshold

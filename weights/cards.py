@@ -10,8 +10,8 @@ from typing import Any
 
 import onnx
 
-from handseg.card import METADATA_KEY, ModelCard
 from handseg.data import Mixture
+from handseg.inference.card import METADATA_KEY, ModelCard
 from weights.score import table
 
 MODELS = ("default", "nano", "default-int8", "nano-int8")

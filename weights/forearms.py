@@ -16,8 +16,8 @@ import numpy as np
 
 from handseg.data import read_dataset
 from handseg.errors import DataError
+from handseg.inference.segmenter import Segmenter
 from handseg.metrics import count
-from handseg.segmenter import Segmenter
 
 LABELS = Path(__file__).with_suffix(".json")
 WIDTH, HEIGHT, BAND = 1280, 720, 8

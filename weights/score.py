@@ -21,9 +21,9 @@ import handseg
 from handseg.data import Mixture, Sample
 from handseg.data.loading import Memory
 from handseg.evaluation.evaluate import Corrupt, Evaluation, evaluate
-from handseg.mask_values import IGNORE
+from handseg.image.mask_values import IGNORE
+from handseg.inference.segmenter import Segmenter
 from handseg.metrics import Scores, bootstrap_interval, score
-from handseg.segmenter import Segmenter
 from weights.forearms import forearm_counts
 
 SAME_PICTURE = "00000102"  # irllabs: of 00000101, with the worse mask

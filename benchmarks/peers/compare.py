@@ -46,8 +46,8 @@ def of_torch(run: Path) -> Peer:
     """The blog's network as the blog runs it: torch, 256×256, float32, threshold 0.45."""
     import torch
 
-    from handseg.postprocess import restore
-    from handseg.preprocess import preprocess
+    from handseg.inference.postprocess import restore
+    from handseg.inference.preprocess import preprocess
     from handseg.training.checkpoint import load_checkpoint, run_checkpoint
 
     torch.set_num_threads(1)

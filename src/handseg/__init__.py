@@ -6,12 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from handseg.card import ModelCard
     from handseg.errors import HandsegError
+    from handseg.inference.card import ModelCard
+    from handseg.inference.segmenter import Segmenter
+    from handseg.masks.hand import Hand
+    from handseg.masks.result import HandMask
+    from handseg.masks.tracks import Tracker
+    from handseg.models import load
     from handseg.pipeline import HandSegmentationPipeline
-    from handseg.result import Hand, HandMask
-    from handseg.segmenter import Segmenter, load
-    from handseg.tracks import Tracker
     from handseg.video.live import live
 
 __version__ = "0.1.0"
@@ -29,15 +31,15 @@ __all__ = [
 ]
 
 _HOME = {
-    "Hand": "result",
-    "HandMask": "result",
+    "Hand": "masks.hand",
+    "HandMask": "masks.result",
     "HandSegmentationPipeline": "pipeline",
     "HandsegError": "errors",
-    "ModelCard": "card",
-    "Segmenter": "segmenter",
-    "Tracker": "tracks",
+    "ModelCard": "inference.card",
+    "Segmenter": "inference.segmenter",
+    "Tracker": "masks.tracks",
     "live": "video.live",
-    "load": "segmenter",
+    "load": "models",
 }
 
 

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from handseg.card import ModelCard
-from handseg.engines import ENGINES, Engine, open_engine
 from handseg.errors import MissingExtraError, ModelError
+from handseg.inference.card import ModelCard
+from handseg.inference.engines import ENGINES, Engine, open_engine
+from handseg.inference.postprocess import restore
+from handseg.inference.preprocess import preprocess
+from handseg.masks.regions import binarise
 from handseg.parallel import cores
-from handseg.postprocess import binarise, restore
-from handseg.preprocess import preprocess
 
 STAGES = ("preprocess", "network", "restore", "threshold")
 PACKAGES = ("handseg", "numpy", "pillow", "onnxruntime", "openvino", "torch", "opencv-python-headless")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from handseg.card import ModelCard
-from handseg.engines import Engine, find_model, open_engine
-from handseg.engines.foreign import Output, check_output_kind
-from handseg.engines.model_file import kind_of
 from handseg.errors import MissingExtraError, ModelError
 from handseg.image import ImageLike
-from handseg.segmenter import Segmenter
+from handseg.inference.card import ModelCard
+from handseg.inference.engines import Engine, find_model, open_engine
+from handseg.inference.engines.foreign import Output, check_output_kind
+from handseg.inference.engines.model_file import kind_of
+from handseg.inference.segmenter import Segmenter
 
 THRESHOLD = 0.45
 
@@ -42,7 +42,7 @@ class HandSegmentationPipeline:
         kind = kind_of(path)
         engine: Engine
         if kind == "torchscript":
-            from handseg.engines.torchscript import TorchScriptEngine
+            from handseg.inference.engines.torchscript import TorchScriptEngine
 
             blog = blog_card(path.stem, input_size)
             engine = TorchScriptEngine(path, device=device, foreign=blog, output=output)
@@ -77,8 +77,8 @@ def blog_card(name: str, input_size: tuple[int, int]) -> ModelCard:
 
 def _open_weights(path: Path, card: ModelCard, device: str) -> Engine:
     try:
-        from handseg.engines.network import NetworkEngine
-        from handseg.engines.torchscript import check_device
+        from handseg.inference.engines.network import NetworkEngine
+        from handseg.inference.engines.torchscript import check_device
         from handseg.nets.foreign import read_weights, unet_of
     except ImportError as error:
         raise MissingExtraError(f"{path}: a file of torch", "train") from error

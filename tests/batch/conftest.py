@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from handseg.batch import plan_jobs, run_jobs
-from handseg.segmenter import Segmenter, load
+from handseg.inference.segmenter import Segmenter
+from handseg.models import load
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "hand.jpg"
 

@@ -18,7 +18,7 @@ import pytest
 
 from handseg.batch import plan_jobs, run_jobs
 from handseg.batch.record import RECORD_FILE
-from handseg.segmenter import Segmenter
+from handseg.inference.segmenter import Segmenter
 from tests.batch.conftest import EXAMPLE, coco, digest, files, picture, pictures, width
 
 

@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 
 import handseg
 from handseg.cli import COMMANDS, main
-from handseg.engines import find_model
 from handseg.image import load_mask, save_png
+from handseg.inference.engines import find_model
 
 
 def run(*arguments: object) -> Result:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from handseg.cli import main
-from handseg.engines import find_model
+from handseg.inference.engines import find_model
 
 pytest.importorskip("lightning", reason="lightning isn't installed: handseg[train]")
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handseg.card import LabelPolicy, ModelCard
 from handseg.data import Sample, read_dataset
 from handseg.data.classes import BACKGROUND, FOREARM, HAND, NOTHING, OWN_LEFT, PLANES, UNKNOWN
 from handseg.image import save_png
-from handseg.mask_values import IGNORE
+from handseg.image.mask_values import IGNORE
+from handseg.inference.card import ModelCard
+from handseg.masks.labels import LabelPolicy
 
 CARD = ModelCard("m", size=(40, 64))
 

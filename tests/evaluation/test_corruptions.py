@@ -9,7 +9,7 @@ pytest.importorskip("cv2", reason="OpenCV isn't installed: handseg[train]")
 
 from handseg.data import read_dataset
 from handseg.evaluation.corruptions import CORRUPTIONS, SEVERITIES, mean_relative_drop, robustness
-from handseg.segmenter import Segmenter
+from handseg.inference.segmenter import Segmenter
 from tests.conftest import scene
 from tests.evaluation.test_evaluate import RednessEngine
 

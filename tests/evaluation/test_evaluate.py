@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handseg.card import ModelCard
 from handseg.cli.evaluate import table
 from handseg.data import read_dataset
 from handseg.errors import DataError, ModelError
@@ -16,9 +15,10 @@ from handseg.evaluation import evaluate
 from handseg.evaluation.page import write_page
 from handseg.evaluation.pictures import gallery, precision_recall_curve, reliability_plot
 from handseg.image import load_image, load_label, save_png
-from handseg.mask_values import IGNORE
+from handseg.image.mask_values import IGNORE
+from handseg.inference.card import ModelCard
+from handseg.inference.segmenter import Segmenter
 from handseg.metrics import count, score
-from handseg.segmenter import Segmenter
 from tests.data.test_identity import make
 
 

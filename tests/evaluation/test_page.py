@@ -10,7 +10,7 @@ from handseg.data import read_dataset
 from handseg.evaluation import evaluate
 from handseg.evaluation.page import write_page
 from handseg.image import save_png
-from handseg.segmenter import Segmenter
+from handseg.inference.segmenter import Segmenter
 from tests.evaluation.test_evaluate import RednessEngine
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from handseg.evaluation.video import FlowWarp, evaluate_video
-from handseg.result import HandMask
+from handseg.masks.result import HandMask
 from tests.cli.test_predict import assert_one_error, handseg
 from tests.video.test_predict import hand_clip
 

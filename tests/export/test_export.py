@@ -10,12 +10,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
 pytest.importorskip("onnxscript", reason="onnxscript isn't installed: handseg[export]")
 
-from handseg.engines import open_engine
 from handseg.errors import ModelError
 from handseg.export import export as module
 from handseg.export.export import export, fold_batch_norm
 from handseg.image import load_image
-from handseg.segmenter import load
+from handseg.inference.engines import open_engine
+from handseg.models import load
 from handseg.training.module import HandModule
 from handseg.training.recipe import Recipe
 

@@ -15,12 +15,12 @@ from handseg.cli import main
 from handseg.cli.export import check_images
 from handseg.data import read_dataset, read_datasets
 from handseg.data.splits import make_split
-from handseg.engines import find_model, open_engine
 from handseg.errors import DataError, ModelError
 from handseg.export.half import restore_half, store_half
 from handseg.export.int8 import Images, _iou, choose_images, quantise
 from handseg.image import load_mask, save_png
-from handseg.segmenter import load
+from handseg.inference.engines import find_model, open_engine
+from handseg.models import load
 from tests.data.test_identity import make
 
 CARD = open_engine("default", threads=1).card

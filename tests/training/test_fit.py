@@ -18,12 +18,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
 pytest.importorskip("lightning", reason="lightning isn't installed: handseg[train]")
 
-from handseg.card import ModelCard
 from handseg.cli.export import check_images
 from handseg.data import read_dataset
 from handseg.data.splits import make_split
 from handseg.errors import DataError, TrainingError
-from handseg.segmenter import Segmenter
+from handseg.inference.card import ModelCard
+from handseg.inference.segmenter import Segmenter
 from handseg.training.callbacks import Guard
 from handseg.training.checkpoint import load_checkpoint, run_checkpoint
 from handseg.training.engine import CheckpointEngine

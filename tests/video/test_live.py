@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from handseg.errors import VideoError
-from handseg.result import HandMask
+from handseg.masks.result import HandMask
 from tests.video.conftest import make_clip, square
 
 pytest.importorskip("cv2", reason="OpenCV isn't installed: handseg[video]")

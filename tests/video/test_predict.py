@@ -23,7 +23,8 @@ from tests.video.conftest import beep, case, make_clip, square
 pytest.importorskip("cv2", reason="OpenCV isn't installed: handseg[video]")
 
 from handseg.batch import plan_jobs, run_jobs
-from handseg.segmenter import Segmenter, load
+from handseg.inference.segmenter import Segmenter
+from handseg.models import load
 from handseg.video import VideoReader
 
 

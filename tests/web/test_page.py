@@ -18,7 +18,7 @@ from PIL import Image
 
 import handseg
 from handseg.image import load_image, resize, save_png
-from handseg.result import HandMask
+from handseg.masks.result import HandMask
 from web.headless import BROWSER, Site, served
 
 ROOT = Path(__file__).parents[2]

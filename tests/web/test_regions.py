@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handseg.result import HandMask
+from handseg.masks.result import HandMask
 
 WEB = Path(__file__).parents[2] / "web"
 SCRIPT = """

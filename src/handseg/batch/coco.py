@@ -9,8 +9,8 @@ from typing import Any
 from handseg.batch.lock import held
 from handseg.batch.record import text_digest
 from handseg.errors import DataError
+from handseg.files import write_atomically
 from handseg.formats import coco_dataset
-from handseg.image import write_atomically
 
 MADE_BY = coco_dataset([], [])["info"]["description"]
 

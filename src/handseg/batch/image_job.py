@@ -12,15 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from handseg import formats, image_file
+from handseg import formats
 from handseg.batch.coco import CocoFile
 from handseg.batch.outputs import KINDS, Kind, Segmented
 from handseg.batch.plan import Job, Plan
 from handseg.batch.record import EDITED, NO_RECORD, Made, Source, digest, settings_of
 from handseg.errors import HandsegError
+from handseg.image import file as image_file
 from handseg.image import load_image
+from handseg.inference.segmenter import Segmenter
 from handseg.parallel import Room
-from handseg.segmenter import Segmenter
 
 MOST_PIXELS = 64e6  # of the images that are worked on at a time; each takes some 20 bytes a pixel
 UNSURE = (NO_RECORD, EDITED)  # reasons to make an output again, but not to replace it unasked

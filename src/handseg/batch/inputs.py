@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 
 from handseg.batch.record import RECORD_FILE, Record
 from handseg.errors import MissingExtraError, VideoError
-from handseg.folders import find_files
+from handseg.files import find_files
 from handseg.image import IMAGE_SUFFIXES
-from handseg.image_file import is_image
+from handseg.image.file import is_image
 from handseg.video.animation import is_animated
 from handseg.video.containers import MOTION_JPEG_SUFFIXES
 from handseg.video.frame import FRAME_FILE

@@ -14,9 +14,10 @@ import numpy as np
 from handseg import draw, formats
 from handseg.batch.style import PLAIN, Style
 from handseg.errors import HandsegError
-from handseg.image import save_indexed_png, save_picture, write_atomically
-from handseg.result import HandMask
-from handseg.segmenter import Segmenter
+from handseg.files import write_atomically
+from handseg.image import save_indexed_png, save_picture
+from handseg.inference.segmenter import Segmenter
+from handseg.masks.result import HandMask
 
 COCO_FILE = "annotations.json"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from handseg import __version__
 from handseg.errors import HandsegError, ImageError
-from handseg.segmenter import Segmenter
+from handseg.inference.segmenter import Segmenter
 from handseg.video.frame import frame_files
 
 RECORD_FILE = ".handseg.jsonl"
@@ -192,7 +192,7 @@ class Record:
             ) from error
 
     def _write_anew(self) -> None:
-        from handseg.image import write_atomically
+        from handseg.files import write_atomically
 
         self._is_mostly_old = False
         lines: list[dict[str, Any]] = [{"id": key, "settings": value} for key, value in self._settings.items()]

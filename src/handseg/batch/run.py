@@ -18,8 +18,8 @@ from handseg.batch.plan import Job, Plan
 from handseg.batch.record import Source
 from handseg.batch.video_job import Progress, VideoWork
 from handseg.errors import HandsegError
+from handseg.inference.segmenter import Segmenter
 from handseg.parallel import cores, in_order
-from handseg.segmenter import Segmenter
 
 if TYPE_CHECKING:
     from handseg.video.frame import VideoFrame

@@ -15,10 +15,10 @@ from handseg.batch.style import Style
 from handseg.batch.video_job import Progress
 from handseg.errors import HandsegError
 from handseg.image import IMAGE_SUFFIXES, WRITTEN, decode_image, load_image
-from handseg.segmenter import Segmenter
+from handseg.inference.segmenter import Segmenter
 
 if TYPE_CHECKING:
-    from handseg.result import HandMask
+    from handseg.masks.result import HandMask
 
 STDIO = Path("-")
 STDIN = Path("stdin")  # what its image is called in messages and outputs

@@ -9,7 +9,7 @@ import numpy as np
 
 from handseg import draw
 from handseg.batch.background import Background
-from handseg.result import HandMask
+from handseg.masks.result import HandMask
 
 Format = Literal["png", "jpg", "webp"]
 EDGED = ("cutout", "cutout-prores", "cutout-png", "background")  # kinds that have an alpha, or are made by one

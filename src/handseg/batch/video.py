@@ -15,9 +15,9 @@ import numpy as np
 from handseg.batch.outputs import KINDS, VIDEO_KINDS
 from handseg.batch.style import PLAIN, Style
 from handseg.errors import DamagedVideoError, VideoError
+from handseg.inference.segmenter import Segmenter
+from handseg.masks.result import HandMask
 from handseg.parallel import ahead, in_order
-from handseg.result import HandMask
-from handseg.segmenter import Segmenter
 from handseg.video.animation import AnimationReader
 from handseg.video.frame import VideoFrame, frame_files
 from handseg.video.outputs import INDEX, Lines, Output, Picture, Sequence

@@ -14,7 +14,7 @@ from handseg.batch.outputs import KINDS
 from handseg.batch.plan import Job, Plan
 from handseg.batch.record import Source, digest, settings_of
 from handseg.errors import DamagedVideoError
-from handseg.segmenter import Segmenter
+from handseg.inference.segmenter import Segmenter
 from handseg.video.frame import frame_files
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from handseg import __version__
 
 if TYPE_CHECKING:
     from handseg.batch import Outcome
-    from handseg.segmenter import Segmenter
+    from handseg.inference.segmenter import Segmenter
     from handseg.video.frame import VideoFrame
 
 

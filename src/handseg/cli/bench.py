@@ -87,7 +87,7 @@ def command(
     measure(made, seconds, progress)
     rows = [case.report() for case in made]
     if json_path is not None:
-        from handseg.image import write_atomically
+        from handseg.files import write_atomically
 
         text = json.dumps({"machine": here, "cases": rows}, indent=1) + "\n"
         write_atomically(json_path, lambda file: file.write(text.encode()))

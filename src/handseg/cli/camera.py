@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handseg.card import LabelPolicy
 from handseg.cli import options
 from handseg.errors import VideoError
+from handseg.masks.labels import LabelPolicy
 
 if TYPE_CHECKING:
-    from handseg.segmenter import TestTime
+    from handseg.inference.segmenter import TestTime
 
 VIEWS = ("overlay", "blur", "cutout", "heatmap", "mask", "camera")
 
@@ -60,7 +60,7 @@ def command(
     Keys in the window: v for the next view, s to save the picture here, q to quit. Ctrl-C ends a recording
     properly. A video file as the device stands for a camera: its frames come at their times, late ones are dropped.
     """
-    from handseg.segmenter import load
+    from handseg.models import load
     from handseg.video.live import live
     from handseg.video.mjpeg import MjpegServer
     from handseg.video.window import Window

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from handseg.card import LabelPolicy
 from handseg.cli import options
 from handseg.cli.kept_apart import load_split, prints_of, tell_alone
 from handseg.cli.progress import progress
+from handseg.masks.labels import LabelPolicy
 
 
 @click.group(name="data")
@@ -90,7 +90,7 @@ def check(
         if to_stdout:
             click.echo(text.encode("utf-8", "backslashreplace"), nl=False)
         else:
-            from handseg.image import write_atomically
+            from handseg.files import write_atomically
 
             # Names that aren't UTF-8 as JSON's escapes.
             write_atomically(json_path, lambda file: file.write(text.encode("utf-8", "backslashreplace")))

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handseg.card import LabelPolicy
 from handseg.cli import options
 from handseg.cli.kept_apart import load_split, prints_of, tell_alone
 from handseg.cli.meaning import tell_meaning
 from handseg.errors import DataError
+from handseg.masks.labels import LabelPolicy
 
 if TYPE_CHECKING:
-    from handseg.segmenter import TestTime
+    from handseg.inference.segmenter import TestTime
 
 
 @click.command(name="evaluate")
@@ -114,7 +114,7 @@ def command(
         result["protocol"], result["split_hash"] = sides.protocol, sides.hash
     text = json.dumps(result, indent=1) + "\n"
     if json_path is not None:
-        from handseg.image import write_atomically
+        from handseg.files import write_atomically
 
         write_atomically(json_path, lambda file: file.write(text.encode()))
     if report is not None:
@@ -136,7 +136,7 @@ def command(
 def stability_report(segmenter: Any, video: Path, json_path: Path | None) -> None:
     """Print how steady the masks of a video are, and write it down where that is asked for."""
     from handseg.evaluation.video import evaluate_video, video_table
-    from handseg.image import write_atomically
+    from handseg.files import write_atomically
 
     def progress(frames: Any, count: int | None) -> Any:
         with click.progressbar(
@@ -162,7 +162,8 @@ def open_segmenter(
     second_look: bool,
 ) -> Any:
     """A Segmenter for a packaged model, a model file, or a checkpoint."""
-    from handseg.segmenter import Segmenter, load
+    from handseg.inference.segmenter import Segmenter
+    from handseg.models import load
 
     if not model.endswith(".ckpt"):
         return load(

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from handseg.card import ModelCard
 from handseg.cli import options
 from handseg.cli.meaning import tell_meaning
 from handseg.errors import DataError, MissingExtraError
+from handseg.inference.card import ModelCard
 
 
 @click.command(name="export")
@@ -76,8 +76,8 @@ def command(
     if not int8 or half or output.suffix != ".onnx":
         raise click.UsageError("--calibrate goes with --int8, without --half, and writes an .onnx file")
     from handseg.data import Split
-    from handseg.engines import find_model, open_engine, packaged_models
     from handseg.export.int8 import choose_images, quantise
+    from handseg.inference.engines import find_model, open_engine, packaged_models
 
     with tempfile.TemporaryDirectory(prefix="handseg.") as folder:
         if run.suffix == ".onnx" or str(run) in packaged_models():

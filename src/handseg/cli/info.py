@@ -52,7 +52,7 @@ def command(as_json: bool) -> None:
 
 
 def _collect() -> dict[str, Any]:
-    from handseg.engines import find_model, open_engine, packaged_models
+    from handseg.inference.engines import find_model, open_engine, packaged_models
 
     models = []
     for name in packaged_models():
@@ -74,7 +74,7 @@ def _engines() -> dict[str, list[str] | str]:
     """Of each engine the devices that it has here, or what to install."""
     import onnxruntime
 
-    from handseg.engines.onnx import PROVIDERS
+    from handseg.inference.engines.onnx import PROVIDERS
 
     available = onnxruntime.get_available_providers()
     engines: dict[str, list[str] | str] = {
@@ -97,7 +97,7 @@ def _openvino(name: str) -> list[str] | str:
 
 
 def _torch() -> list[str] | str:
-    from handseg.engines.torchscript import devices
+    from handseg.inference.engines.torchscript import devices
 
     return devices() or "not installed (pip install handseg[train])"
 

@@ -8,7 +8,7 @@ import click
 @click.command(name="models")
 def command() -> None:
     """List the packaged models and their cards."""
-    from handseg.engines import find_model, open_engine, packaged_models
+    from handseg.inference.engines import find_model, open_engine, packaged_models
 
     for name in packaged_models():
         card = open_engine(name).card

@@ -8,9 +8,14 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from handseg.card import LABEL_POLICIES
+from handseg.masks.labels import LABEL_POLICIES
 
-ENGINES = ("onnxruntime", "openvino", "openvino-bf16", "torchscript")  # of handseg.engines, which takes long to import
+ENGINES = (
+    "onnxruntime",
+    "openvino",
+    "openvino-bf16",
+    "torchscript",
+)  # of handseg.inference.engines, which takes long to import
 
 
 def complete_models(_ctx: click.Context, _param: click.Parameter, start: str) -> list[CompletionItem]:
@@ -59,7 +64,7 @@ threshold = click.option(
 min_area = click.option(
     "--min-area",
     type=click.FloatRange(0, 1),
-    default=0.0002,  # handseg.result.MIN_AREA, whose import would bring numpy
+    default=0.0002,  # handseg.masks.result.MIN_AREA, whose import would bring numpy
     show_default=True,
     help="Share of the picture that a region must cover to be a hand; smaller ones are left out of everything.",
 )

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handseg.batch.outputs import KINDS
-from handseg.card import LabelPolicy
 from handseg.cli import options
 from handseg.cli.account import Account
 from handseg.errors import HandsegError
+from handseg.masks.labels import LabelPolicy
 
 if TYPE_CHECKING:
     from handseg.batch import Style
-    from handseg.segmenter import Segmenter, TestTime
+    from handseg.inference.segmenter import Segmenter, TestTime
 
 
 def parse_kinds(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -120,8 +120,8 @@ def command(
     """
     from handseg.batch import Background, Style, plan_jobs, run_jobs
     from handseg.batch.single import STDIO, Single, is_single
+    from handseg.models import load
     from handseg.parallel import return_freed_arrays
-    from handseg.segmenter import load
 
     def open_segmenter(threads: int | None) -> Segmenter:
         return load(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from handseg.card import LabelPolicy
 from handseg.cli import options
 from handseg.errors import HandsegError, MissingExtraError
+from handseg.masks.labels import LabelPolicy
 from handseg.parallel import return_freed_arrays
 
 if TYPE_CHECKING:
-    from handseg.segmenter import TestTime
+    from handseg.inference.segmenter import TestTime
 
 
 @click.command(name="serve")
@@ -58,7 +58,7 @@ def command(
     heatmap or json for something else. There is no password: a host other than 127.0.0.1 serves whoever reaches the
     port. Ctrl-C stops it.
     """
-    from handseg.segmenter import load
+    from handseg.models import load
     from handseg.service.app import LOOPBACK, Limits, create_app
 
     try:

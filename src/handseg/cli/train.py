@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from handseg.data import Sample, Split
     from handseg.data.mixture import MixtureData
-    from handseg.segmenter import Segmenter
+    from handseg.inference.segmenter import Segmenter
 
 
 VALIDATED_OF_ALL = 50  # images, of a training that keeps none apart
@@ -292,7 +292,7 @@ def _read_mixture(path: Path, roots: Sequence[str], run: Path, only: Sequence[st
 
 def _teacher(model: str | None, run: Path, resume: bool, threads: int) -> Segmenter | None:
     """The teacher that is named, or the one that a resumed run keeps. threads: 0 for all cores."""
-    from handseg.segmenter import load
+    from handseg.models import load
     from handseg.training.fit import TEACHER_FILE
 
     kept = run / TEACHER_FILE

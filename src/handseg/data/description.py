@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from handseg.card import LABEL_POLICIES, LabelPolicy
 from handseg.data.identity import GroupRule
 from handseg.errors import DataError, MissingExtraError
-from handseg.mask_values import MaskMeaning
+from handseg.image.mask_values import MaskMeaning
+from handseg.masks.labels import LABEL_POLICIES, LabelPolicy
 
 FILE = "dataset.toml"
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from handseg.card import LabelPolicy
 from handseg.data.check import check
 from handseg.data.copies import Progress, no_progress
 from handseg.data.faults import Fault, Level
@@ -18,6 +17,7 @@ from handseg.data.meaning import meaning_notes
 from handseg.data.sample import Sample
 from handseg.data.splits import SUBSETS, Split
 from handseg.errors import DataError
+from handseg.masks.labels import LabelPolicy
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from handseg.errors import DataError
-from handseg.folders import is_junk
+from handseg.files import is_junk
 from handseg.image import IMAGE_SUFFIXES
 
-JUNK_FILES = frozenset({"thumbs.db", "desktop.ini"})  # beside what `folders.is_junk` knows
+JUNK_FILES = frozenset({"thumbs.db", "desktop.ini"})  # beside what `files.is_junk` knows
 UNFINISHED = "unfinished.txt"  # beside what a preparation has not, or not yet, brought to its end
 UNFINISHED_MEANS = (
     "its preparation was interrupted, or named what can't be read: mend that and run it again, "

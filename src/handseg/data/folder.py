@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from handseg.card import LabelPolicy
 from handseg.data import index
 from handseg.data.description import DatasetDescription
 from handseg.data.egohands import is_egohands, join_hands, scan_egohands
@@ -19,6 +18,7 @@ from handseg.data.meaning import settle
 from handseg.data.sample import Sample
 from handseg.errors import DataError
 from handseg.image import IMAGE_SUFFIXES
+from handseg.masks.labels import LabelPolicy
 
 BESIDE = ("masks", "classes", "forearms")  # folders that go with images/
 

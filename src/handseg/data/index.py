@@ -7,9 +7,9 @@ import io
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from handseg.card import LABEL_POLICIES, LabelPolicy
 from handseg.data.faults import Fault
 from handseg.errors import DataError
+from handseg.masks.labels import LABEL_POLICIES, LabelPolicy
 
 FILE = "index.csv"
 COLUMNS = ("name", "image", "mask", "video", "session", "policy")

@@ -14,7 +14,7 @@ import numpy as np
 from handseg.data.sample import Sample
 from handseg.errors import DataError, HandsegError
 from handseg.image import resize
-from handseg.mask_values import BACKGROUND, HAND
+from handseg.image.mask_values import BACKGROUND, HAND
 
 ALONG = 0.75  # share of a border that is hand, from which a mask is looked at
 FEWEST = 3  # masks that say something of a dataset

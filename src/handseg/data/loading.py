@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from handseg.card import ModelCard
 from handseg.data.augment import Augmentation
 from handseg.data.classes import CLASSES, HAND_PLANES, PLANES, UNKNOWN, label_planes
 from handseg.data.landmarks import wrist_probability
 from handseg.data.sample import Sample
 from handseg.data.wrist import split_at_wrist
 from handseg.image import resize
-from handseg.mask_values import HAND, IGNORE
-from handseg.preprocess import preprocess
+from handseg.image.mask_values import HAND, IGNORE
+from handseg.inference.card import ModelCard
+from handseg.inference.preprocess import preprocess
 
 Draw = tuple[int, int, int]  # epoch, position in it, index of the sample
 Teacher = Callable[[np.ndarray], np.ndarray]  # RGB uint8 H×W×3 → probability of hand, float H×W

@@ -18,7 +18,16 @@ from handseg.data.inversion import Shares, find_inverted
 from handseg.data.sample import Sample
 from handseg.errors import DataError, HandsegError
 from handseg.image import load_label
-from handseg.mask_values import AS_WRITTEN, BACKGROUND, HAND, UNTOLD, MaskMeaning, Problem, Stored, default_meaning
+from handseg.image.mask_values import (
+    AS_WRITTEN,
+    BACKGROUND,
+    HAND,
+    UNTOLD,
+    MaskMeaning,
+    Problem,
+    Stored,
+    default_meaning,
+)
 from handseg.parallel import cores, in_order
 
 

@@ -23,7 +23,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from handseg.card import LABEL_POLICIES, LabelPolicy
 from handseg.data.copies import Fingerprint, digest_of, find_copies
 from handseg.data.folder import read_background, read_datasets, read_unlabelled
 from handseg.data.identity import GroupRule, name_datasets, with_unique_names
@@ -31,7 +30,8 @@ from handseg.data.landmarks import with_landmarks
 from handseg.data.sample import Sample
 from handseg.data.splits import Split
 from handseg.errors import DataError
-from handseg.mask_values import MaskMeaning
+from handseg.image.mask_values import MaskMeaning
+from handseg.masks.labels import LABEL_POLICIES, LabelPolicy
 
 if sys.version_info >= (3, 11):
     import tomllib

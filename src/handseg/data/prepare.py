@@ -15,7 +15,8 @@ from handseg.data.egohands import Frame, read_video, session_of, video_folders
 from handseg.data.files import UNFINISHED, UNFINISHED_MEANS
 from handseg.data.index import COLUMNS
 from handseg.errors import DataError, ImageError
-from handseg.image import image_size, load_image, save_indexed_png, save_png, write_atomically
+from handseg.files import write_atomically
+from handseg.image import image_size, load_image, save_indexed_png, save_png
 
 # Background, then HAND_CLASSES: black, blue, yellow, green, red.
 PALETTE = bytes((0, 0, 0, 60, 110, 255, 255, 210, 40, 60, 200, 80, 255, 60, 50))

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from handseg.card import LabelPolicy
 from handseg.data.classes import HANDS
 from handseg.data.polygons import fill_polygons
 from handseg.errors import DataError
 from handseg.image import image_size, load_image, load_label
-from handseg.mask_values import AS_WRITTEN, BACKGROUND, HAND, IGNORE, MaskMeaning
+from handseg.image.mask_values import AS_WRITTEN, BACKGROUND, HAND, IGNORE, MaskMeaning
+from handseg.masks.labels import LabelPolicy
 
 
 @dataclass(frozen=True)

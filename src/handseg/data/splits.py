@@ -16,7 +16,7 @@ import numpy as np
 from handseg.data.copies import Fingerprint, find_copies
 from handseg.data.sample import Sample
 from handseg.errors import DataError
-from handseg.image import write_atomically
+from handseg.files import write_atomically
 
 Protocol = Literal["random-frame", "session-disjoint", "all"]
 PROTOCOLS: tuple[Protocol, ...] = ("random-frame", "session-disjoint", "all")

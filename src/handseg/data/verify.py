@@ -20,7 +20,7 @@ from handseg.data.polygons import fill_polygons
 from handseg.data.sample import Sample
 from handseg.errors import DataError, HandsegError
 from handseg.image import image_size, load_label
-from handseg.mask_values import HAND, UNTOLD
+from handseg.image.mask_values import HAND, UNTOLD
 from handseg.parallel import cores, in_order
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from handseg.postprocess import label_components
+from handseg.masks.regions import label_components
 
 SIZES = ((0.01, "under 1 %"), (0.04, "1 to 4 %"), (np.inf, "over 4 %"))
 LIGHTS = ((70, "dark"), (150, "medium"), (np.inf, "bright"))

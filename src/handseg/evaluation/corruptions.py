@@ -17,8 +17,8 @@ import numpy as np
 from handseg.data.sample import Sample
 from handseg.errors import MissingExtraError
 from handseg.evaluation.evaluate import evaluate
-from handseg.mask_values import HAND
-from handseg.segmenter import Segmenter
+from handseg.image.mask_values import HAND
+from handseg.inference.segmenter import Segmenter
 
 try:
     import cv2

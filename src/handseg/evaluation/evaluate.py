@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from handseg.card import HAND_CLASSES
 from handseg.data.sample import Sample
 from handseg.errors import DataError, ModelError
 from handseg.evaluation.calibration import expected_calibration_error
 from handseg.evaluation.conditions import conditions
-from handseg.mask_values import HAND, IGNORE
+from handseg.image.mask_values import HAND, IGNORE
+from handseg.inference.segmenter import Segmenter
+from handseg.masks.labels import HAND_CLASSES
+from handseg.masks.regions import binarise
 from handseg.metrics import Scores, bootstrap_interval, boundary_iou, score, surface_counts
-from handseg.postprocess import binarise
-from handseg.segmenter import Segmenter
 
 BINS = 1000  # thresholds are multiples of 1/1000
 BLOG_THRESHOLD = 0.45
@@ -30,7 +30,7 @@ class Evaluation:
 
     hand, background: int64 (n, BINS + 1); bin b counts the pixels with b ≤ 1000·probability < b + 1.
     boundary: float64 (n,), boundary IoU at `threshold`. surface: int64 (n, 2, 2), at each of TOLERANCES what
-    `surface_counts` gives at `threshold`. classes: int64 (n, 4, 2), of each of `card.HAND_CLASSES` the pixels in both
+    `surface_counts` gives at `threshold`. classes: int64 (n, 4, 2), of each of `HAND_CLASSES` the pixels in both
     label and result and those in either; 0 where one of them doesn't tell whose hands they are.
     conditions: of each image, see `handseg.evaluation.conditions`. learned_from: sessions, as the model's card says.
     """

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from handseg.image import write_atomically
+from handseg.files import write_atomically
 
 STYLE = """
 :root { color-scheme: light dark; }

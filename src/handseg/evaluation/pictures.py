@@ -12,9 +12,9 @@ from handseg.errors import MissingExtraError
 from handseg.evaluation.calibration import reliability
 from handseg.evaluation.evaluate import BLOG_THRESHOLD, Evaluation
 from handseg.image import resize, save_png
-from handseg.mask_values import BACKGROUND, HAND, IGNORE
+from handseg.image.mask_values import BACKGROUND, HAND, IGNORE
+from handseg.inference.segmenter import Segmenter
 from handseg.metrics import score
-from handseg.segmenter import Segmenter
 
 HIT, FALSE, MISSED, UNKNOWN = (60, 200, 80), (255, 60, 50), (70, 110, 255), (150, 150, 150)
 

@@ -12,8 +12,8 @@ from typing import TypedDict
 import numpy as np
 
 from handseg.errors import MissingExtraError
+from handseg.inference.segmenter import Segmenter
 from handseg.metrics.temporal import Stability, StabilityMeter
-from handseg.segmenter import Segmenter
 from handseg.video.frame import VideoFrame
 from handseg.video.reader import open_video
 from handseg.video.smooth import Smoother

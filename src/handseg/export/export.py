@@ -16,13 +16,13 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from handseg.card import METADATA_KEY, ModelCard
-from handseg.engines import open_engine
 from handseg.errors import HandsegError, MissingExtraError, ModelError
 from handseg.export.half import store_half
+from handseg.inference.card import METADATA_KEY, ModelCard
+from handseg.inference.engines import open_engine
+from handseg.inference.preprocess import preprocess
 from handseg.nets.blocks import SegmentationNet, normalised_convolutions
 from handseg.nets.deployable import BothLayouts, Deployable
-from handseg.preprocess import preprocess
 from handseg.training.module import HandModule
 
 TOLERANCE = 1e-4

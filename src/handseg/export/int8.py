@@ -18,18 +18,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from handseg.card import METADATA_KEY, ModelCard
 from handseg.data import Sample, Split, read_dataset
 from handseg.data.egohands import is_egohands
 from handseg.data.files import image_files
-from handseg.engines import Engine, open_engine
 from handseg.errors import DataError, MissingExtraError, ModelError
 from handseg.export.half import restore_half
-from handseg.image import load_image, write_atomically
-from handseg.mask_values import HAND
+from handseg.files import write_atomically
+from handseg.image import load_image
+from handseg.image.mask_values import HAND
+from handseg.inference.card import METADATA_KEY, ModelCard
+from handseg.inference.engines import Engine, open_engine
+from handseg.inference.preprocess import preprocess
+from handseg.inference.segmenter import Segmenter
 from handseg.metrics import count_labelled, score
-from handseg.preprocess import preprocess
-from handseg.segmenter import Segmenter
 
 if TYPE_CHECKING:
     import onnx

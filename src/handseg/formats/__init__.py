@@ -12,7 +12,7 @@ from handseg.formats.coco import CATEGORY, coco_annotations, coco_dataset, coco_
 from handseg.formats.labelme import labelme, labelme_instances, labelme_mask
 from handseg.formats.rle import decode_rle, encode_rle
 from handseg.formats.yolo import yolo_instances, yolo_lines, yolo_mask
-from handseg.polygons import TOLERANCE, fill, polygons
+from handseg.masks.polygons import TOLERANCE, fill, polygons
 
 __all__ = [
     "CATEGORY",

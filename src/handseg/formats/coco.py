@@ -10,8 +10,8 @@ import numpy as np
 from handseg.errors import AnnotationError
 from handseg.formats.outlines import check_inside, drawn, flat_polygon, score_of
 from handseg.formats.rle import decode_rle, encode_part
-from handseg.instances import Instance, Instances, InstancesLike, as_instances, from_mask
-from handseg.polygons import TOLERANCE, polygons
+from handseg.masks.instances import Instance, Instances, InstancesLike, as_instances, from_mask
+from handseg.masks.polygons import TOLERANCE, polygons
 
 CATEGORY = {"id": 1, "name": "hand", "supercategory": "person"}
 

@@ -13,8 +13,8 @@ import numpy as np
 from handseg.errors import AnnotationError, ImageError
 from handseg.formats.outlines import check_inside, drawn, point_list, polygon_of_points, score_of
 from handseg.image import decode_image
-from handseg.instances import Instance, Instances, InstancesLike, as_instances, from_mask
-from handseg.polygons import TOLERANCE, polygons
+from handseg.masks.instances import Instance, Instances, InstancesLike, as_instances, from_mask
+from handseg.masks.polygons import TOLERANCE, polygons
 
 CIRCLE_CORNERS = 64
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from handseg.errors import AnnotationError
-from handseg.instances import Instance, from_polygons
+from handseg.masks.instances import Instance, from_polygons
 
 SLACK = 2.0  # pixels by which rounding may put a corner outside of the image
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from handseg.errors import AnnotationError
-from handseg.instances import inside_of
+from handseg.masks.instances import inside_of
 
 MOST_PIXELS = 2**31  # of a mask; more is no image
 LONGEST = 13  # characters of five bits in which a length is written

@@ -9,8 +9,8 @@ import numpy as np
 
 from handseg.errors import AnnotationError
 from handseg.formats.outlines import drawn, score_of
-from handseg.instances import Instance, Instances, InstancesLike, as_instances
-from handseg.polygons import TOLERANCE, joined, polygons
+from handseg.masks.instances import Instance, Instances, InstancesLike, as_instances
+from handseg.masks.polygons import TOLERANCE, joined, polygons
 
 ROUNDING = 0.01  # by which a coordinate may leave [0, 1]
 

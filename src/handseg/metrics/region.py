@@ -12,7 +12,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from handseg.mask_values import HAND, IGNORE
+from handseg.image.mask_values import HAND, IGNORE
 
 
 class PixelScores(TypedDict):

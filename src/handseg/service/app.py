@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from handseg import __version__, draw
-from handseg.card import LabelPolicy
 from handseg.errors import HandsegError, MissingExtraError
 from handseg.image import decode_image, encode_png
-from handseg.segmenter import Segmenter
+from handseg.inference.segmenter import Segmenter
+from handseg.masks.labels import LabelPolicy
 
 try:
     import anyio

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from handseg.errors import TrainingError
-from handseg.image import write_atomically
+from handseg.files import write_atomically
 
 WITHOUT_HANDS = (
     "the validation side shows no hand: its scores, and the choice of the best checkpoint, say little; "

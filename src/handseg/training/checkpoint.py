@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from handseg.engines.model_file import kind_of
 from handseg.errors import ModelError, TrainingError
+from handseg.inference.engines.model_file import kind_of
 from handseg.nets.foreign import read_weights, unet_of
 from handseg.training.module import HandModule
 from handseg.training.recipe import Recipe

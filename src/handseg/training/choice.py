@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from handseg.engines import find_model, open_engine
-from handseg.engines.model_file import kind_of
 from handseg.errors import ModelError
+from handseg.inference.engines import find_model, open_engine
+from handseg.inference.engines.model_file import kind_of
 from handseg.training.checkpoint import load_checkpoint
 from handseg.training.manifest import read_manifest
 from handseg.training.recipe import Recipe, packaged_recipes

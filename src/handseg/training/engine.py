@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from handseg.engines.network import NetworkEngine
+from handseg.inference.engines.network import NetworkEngine
 from handseg.training.checkpoint import load_checkpoint
 
 

@@ -32,8 +32,8 @@ from handseg.data.loading import (
 from handseg.data.sample import Sample
 from handseg.data.verify import verify
 from handseg.errors import TrainingError
-from handseg.image import write_atomically
-from handseg.segmenter import Segmenter
+from handseg.files import write_atomically
+from handseg.inference.segmenter import Segmenter
 from handseg.training.callbacks import Curves, Guard, LastValidation, moving_average
 from handseg.training.gain import note_start, tell_gain
 from handseg.training.lock import alone_in, first_process

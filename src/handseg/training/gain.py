@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from handseg.data.loading import Batch
-from handseg.image import write_atomically
+from handseg.files import write_atomically
 from handseg.metrics import score
 from handseg.training.lock import first_process
 from handseg.training.module import HandModule

@@ -18,9 +18,9 @@ import numpy as np
 import handseg
 from handseg.data.sample import Sample
 from handseg.data.splits import Split
-from handseg.engines import find_model, packaged_models
 from handseg.errors import TrainingError
-from handseg.image import write_atomically
+from handseg.files import write_atomically
+from handseg.inference.engines import find_model, packaged_models
 
 FILE = "run.json"
 PACKAGES = ("torch", "lightning", "numpy")

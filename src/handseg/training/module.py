@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handseg.card import ModelCard
 from handseg.data.classes import HAND
 from handseg.data.loading import Batch
+from handseg.inference.card import ModelCard
 from handseg.metrics import count, score
 from handseg.nets.deployable import Normalise
 from handseg.training.losses import HandClassLoss, MarginalLoss, decided, distillation_loss, foreground_logits

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
-from handseg.card import HAND_CLASSES, ModelCard
 from handseg.data.augment import Augmentation
 from handseg.errors import TrainingError
+from handseg.inference.card import ModelCard
+from handseg.masks.labels import HAND_CLASSES
 from handseg.nets import EncoderUNet, UNet
 from handseg.training.ranges import refuse_out_of_range
 from handseg.training.recipe_file import layered, packaged_recipes, parse_settings, recipe_values

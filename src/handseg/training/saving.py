@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from handseg.image import write_atomically
+from handseg.files import write_atomically
 
 
 class WholeCheckpoints(TorchCheckpointIO):

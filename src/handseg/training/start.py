@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handseg.engines import find_model, open_engine
-from handseg.engines.model_file import kind_of
 from handseg.errors import MissingExtraError, ModelError, TrainingError
+from handseg.inference.engines import find_model, open_engine
+from handseg.inference.engines.model_file import kind_of
 from handseg.nets import EncoderUNet
 from handseg.nets.blocks import SegmentationNet, normalised_convolutions
 from handseg.nets.foreign import read_weights, unet_of

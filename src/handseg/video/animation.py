@@ -12,10 +12,10 @@ from types import TracebackType
 
 from PIL import Image
 
-from handseg.colour import to_rgb
 from handseg.errors import DamagedVideoError, ImageError, VideoError
-from handseg.image_file import TIFF_HEADS, is_page_copy, open_image, open_pages
-from handseg.parts import MOST_COPIES
+from handseg.image.colour import to_rgb
+from handseg.image.file import TIFF_HEADS, is_page_copy, open_image, open_pages
+from handseg.image.parts import MOST_COPIES
 from handseg.video.frame import SQUARE, VideoFrame
 
 PAGE = 1.0  # seconds of a page that has no duration: too far apart to be smoothed over

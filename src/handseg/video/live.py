@@ -13,9 +13,9 @@ from types import TracebackType
 import numpy as np
 
 from handseg.errors import VideoError
-from handseg.result import HandMask
-from handseg.segmenter import load
-from handseg.tracks import Track, Tracker
+from handseg.masks.result import HandMask
+from handseg.masks.tracks import Track, Tracker
+from handseg.models import load
 from handseg.video.frame import VideoFrame
 from handseg.video.slot import Slot
 from handseg.video.smooth import Smoother

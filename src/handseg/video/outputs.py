@@ -14,9 +14,10 @@ from typing import IO, Protocol
 import numpy as np
 
 from handseg.errors import VideoError
-from handseg.image import save_png, write_atomically
-from handseg.result import HandMask
-from handseg.tracks import Tracker
+from handseg.files import write_atomically
+from handseg.image import save_png
+from handseg.masks.result import HandMask
+from handseg.masks.tracks import Tracker
 from handseg.video.frame import VideoFrame, frame_files
 from handseg.video.writer import VideoWriter
 

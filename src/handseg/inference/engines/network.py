@@ -1,0 +1,27 @@
+"""A network that is in memory as an engine: of a checkpoint, or of weights that other code trained. Needs torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from handseg.inference.card import ModelCard
+from handseg.nets.blocks import SegmentationNet
+from handseg.nets.deployable import Deployable
+
+
+class NetworkEngine:
+    """Runs a network in torch as its exported file would. model: the name of where it is from. device: cpu or cuda."""
+
+    name = "torch"
+
+    def __init__(self, net: SegmentationNet, card: ModelCard, model: str, device: str = "cpu") -> None:
+        self.card = card
+        self.model = model
+        self._device = device
+        self._net = Deployable(net, card.mean, card.std).eval().to(device)
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            pixels = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
+            return np.asarray(self._net(pixels).cpu().numpy())

@@ -1,0 +1,1 @@
+"""Masks: what comes out. Hands, their regions, outlines, owners and tracks; numpy only."""
