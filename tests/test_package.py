@@ -6,6 +6,7 @@ import ast
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -14,24 +15,21 @@ import pytest
 import handseg
 
 SOURCE = Path(handseg.__file__).parent
-LAYERS = [  # from the top; a module imports from its own layer or from one below
-    {"cli", "service", "__main__", "__pyinstaller"},
-    {"batch"},
-    {"training", "evaluation", "export"},
-    {"data"},
-    {"segmenter", "pipeline", "video", "bench"},
-    {"engines"},
-    {"tracks", "second_look"},
-    {"result", "interop", "draw", "formats"},
-    {"owners", "touching", "pieces", "instances"},
-    {"postprocess", "contours", "polygons"},
-    {"runs"},
-    {"preprocess"},
-    {"card", "image", "metrics", "nets", "parallel"},
-    {"image_file", "colour", "stored"},
-    {"depth", "orientation", "parts", "mask_values"},
-    {"errors", "folders"},
-]
+LAYERS = (  # from the top; what stands in a line imports from the lines below it, or from itself
+    ("__main__", "__pyinstaller"),
+    ("cli",),
+    ("models",),
+    ("service", "batch", "export"),
+    ("training", "evaluation"),
+    ("video", "data", "pipeline", "bench"),
+    ("inference",),
+    ("formats",),
+    ("masks",),
+    ("draw", "metrics"),
+    ("image",),
+    ("nets", "files", "parallel"),
+    ("errors",),
+)
 TORCH = {"nets", "training", "export"}
 
 
@@ -94,25 +92,51 @@ def test_no_torchvision_gets_installed() -> None:
     assert "torchvision" not in {d.name for d in distributions()}
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda p: str(p.relative_to(SOURCE)))
+def imports_of(path: Path) -> Iterator[str]:
+    """The modules of handseg, dotted, and the packages that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            inside = [f"{module}.{alias.name}" for alias in node.names]
+            yield from (name if file_of(name) else module for name in inside)
+
+
+def file_of(module: str) -> Path | None:
+    package, *rest = module.split(".")
+    found = SOURCE.joinpath(*rest)
+    options = found.with_name(f"{found.name}.py"), found / "__init__.py"
+    return next((p for p in options if p.is_file()), None) if package == "handseg" and rest else None
+
+
+FILES = pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda p: str(p.relative_to(SOURCE)))
+
+
+@FILES
 def test_modules_are_short_and_imports_point_downwards(path: Path) -> None:
-    text = path.read_text("utf-8")
-    assert text.count("\n") <= 400
+    assert path.read_text("utf-8").count("\n") <= 400
     own = path.relative_to(SOURCE).with_suffix("").parts[0]
     if own == "__init__":
         return
     layer = next(i for i, names in enumerate(LAYERS) if own in names)
-    for node in ast.walk(ast.parse(text)):
-        modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        for module in modules:
-            package, *rest = module.split(".")
-            if package == "handseg" and rest:
-                assert any(rest[0] in names for names in LAYERS[layer:]), f"{path} imports {module} from above"
-            if package in {"torch", "lightning"}:
-                allowed = (
-                    own in TORCH
-                    or path.name in {"torchscript.py", "network.py", "interop.py"}
-                    or (own == "data" and path.name == "loading.py")
-                )
-                assert allowed, f"{path} imports {module}"
+    below = {own, *(name for names in LAYERS[layer + 1 :] for name in names)}
+    for module in imports_of(path):
+        package, *rest = module.split(".")
+        if package == "handseg" and rest and file_of(module):
+            assert rest[0] in below, f"{path} imports {module} from above or beside"
+        if package in {"torch", "lightning"}:
+            allowed = (
+                own in TORCH
+                or path.name in {"torchscript.py", "network.py", "interop.py"}
+                or (own == "data" and path.name == "loading.py")
+            )
+            assert allowed, f"{path} imports {module}"
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    graph = {path: {file for m in imports_of(path) if (file := file_of(m))} for path in SOURCE.rglob("*.py")}
+    while ends := [path for path, below in graph.items() if not below & graph.keys()]:
+        for path in ends:
+            del graph[path]
+    assert not graph, f"in or above a circle: {sorted(str(path.relative_to(SOURCE)) for path in graph)}"

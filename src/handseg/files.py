@@ -1,4 +1,4 @@
-"""Find files of some kinds in a folder, at any depth, whatever else lies there."""
+"""Files: find those of some kinds in a folder, at any depth, whatever else lies there; write whole ones."""
 
 from __future__ import annotations
 

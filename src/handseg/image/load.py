@@ -1,7 +1,4 @@
-"""Load and save images. Everything inside handseg is RGB uint8 H×W×3, sRGB.
-
-Only this module calls PIL, with those that it is made of: `image.file`, `colour`, `depth`, `orientation` and `stored`.
-"""
+"""Load images and labels. Everything inside handseg is RGB uint8 H×W×3, sRGB."""
 
 from __future__ import annotations
 

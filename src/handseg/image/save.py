@@ -1,4 +1,4 @@
-"""Save images: PNG files, whole or not at all."""
+"""Save images as PNG files, whole or not at all."""
 
 from __future__ import annotations
 

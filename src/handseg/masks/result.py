@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from handseg.masks.contours import area as outline_area
-from handseg.masks.contours import convex_hull, simplify, trace
-from handseg.masks.hand import Hand
+from handseg.masks.contours import simplify, trace
+from handseg.masks.hand import Hand, measure
 from handseg.masks.instances import Instance, Instances
-from handseg.masks.owners import mean_classes, owner_and_side
+from handseg.masks.owners import mean_classes
 from handseg.masks.pieces import join_pieces
 from handseg.masks.polygons import TOLERANCE, polygons
 from handseg.masks.regions import Runs, binarise, components
@@ -119,36 +119,7 @@ class HandMask:
     @cached_property
     def hands(self) -> list[Hand]:
         """The hands, largest first."""
-        runs = self._runs
-        if not runs.count:
-            return []
-        rows, starts, ends, ids = runs.rows, runs.starts, runs.ends, runs.regions
-        lengths = ends - starts
-        area = runs.areas
-        x = runs.per_region(lengths * (starts + ends - 1) / 2) / area
-        y = runs.per_region(lengths * rows) / area
-        confidence = runs.sums(self.probability) / area
-        corners = np.concatenate([np.column_stack([c, rows + step]) for c in (starts, ends) for step in (0, 1)])
-        owners = np.tile(ids, 4)
-        hands = []
-        for i in range(runs.count):
-            own = corners[owners == i + 1]
-            (left, top), (right, bottom) = own.min(0).tolist(), own.max(0).tolist()
-            owner, side = None, None
-            if self._classes is not None:
-                owner, side = owner_and_side(self._classes[i], bottom, runs.shape[0])
-            hands.append(
-                Hand(
-                    box=(left, top, right - left, bottom - top),
-                    area=int(area[i]),
-                    centroid=(float(x[i]), float(y[i])),
-                    confidence=float(min(1.0, confidence[i])),
-                    convexity=float(area[i] / outline_area(convex_hull(own))),
-                    owner=owner,
-                    side=side,
-                )
-            )
-        return hands
+        return measure(self._runs, self.probability, self._classes)
 
     @property
     def instances(self) -> Instances:
@@ -180,7 +151,7 @@ class HandMask:
         """
         from handseg.masks.interop import to_supervision
 
-        return to_supervision(self)
+        return to_supervision(self.hands, self.regions)
 
     def to_torch(self, what: Literal["mask", "probability"] = "mask") -> Tensor:
         """The mask as a tensor uint8 H×W, 0 or 255, or the probability as float32 H×W; on the CPU, a copy.
@@ -189,7 +160,9 @@ class HandMask:
         """
         from handseg.masks.interop import to_torch
 
-        return to_torch(self, what)
+        if what not in ("mask", "probability"):
+            raise ValueError(f"what is {what!r}; it must be 'mask' or 'probability'")
+        return to_torch(self.mask if what == "mask" else self.probability)
 
     def _region(self, i: int) -> np.ndarray:
         """bool: the pixels of a hand, within its box."""

@@ -13,9 +13,10 @@ from types import TracebackType
 import numpy as np
 
 from handseg.errors import VideoError
+from handseg.inference.engines import open_engine
+from handseg.inference.segmenter import Segmenter
 from handseg.masks.result import HandMask
 from handseg.masks.tracks import Track, Tracker
-from handseg.models import load
 from handseg.video.frame import VideoFrame
 from handseg.video.slot import Slot
 from handseg.video.smooth import Smoother
@@ -147,7 +148,7 @@ def live(
     try:
         return LiveStream(
             opened,
-            segmenter or load(second_look=False),
+            segmenter or Segmenter(open_engine(), second_look=False),
             smooth=smooth,
             realtime=opened.is_live if realtime is None else realtime,
         )
