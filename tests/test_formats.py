@@ -116,6 +116,15 @@ def test_what_is_written_is_read_again(way: str, hands: Instances) -> None:
         assert back.score == there.score
 
 
+def test_the_cut_to_a_hole_is_closed_though_it_crosses_the_centre_of_a_pixel() -> None:
+    mask = np.ones((11, 11), bool)
+    mask[5, 1] = False  # the cut runs through the centre of (8, 0), but for the digits that YOLO keeps
+    item = from_mask(mask)
+    assert item is not None
+    read = written_and_read(Instances(11, 11, (item,)), "yolo", 0.0)
+    assert np.array_equal(read.mask > 0, mask)
+
+
 @pytest.mark.parametrize("way", ["polygons", "run lengths", "yolo", "labelme"])
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 2**31), share=st.floats(0.1, 0.9))

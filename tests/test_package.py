@@ -43,6 +43,7 @@ def test_all_is_sorted_and_true() -> None:
         assert getattr(handseg, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = handseg.nothing
+    assert dir(handseg) == sorted([*handseg.__all__, "__version__"])
 
 
 def test_the_runtime_works_without_torch_lightning_scipy_and_opencv() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,26 +63,38 @@ def command(
 ) -> None:
     """Score a model on labelled images, at the labels' own resolution.
 
-    Each DATA is a folder with images/ and masks/, or an EgoHands root. --model also takes a .ckpt of a run.
+    Each DATA is a folder with images/ and masks/, or an EgoHands root.
     `pixel` scores pool the counts over all pixels, `image` scores are means over images, both of the hand
     class; `two_class_miou` averages the background in. Intervals: 95 %, bootstrap over sessions.
 
     --video CLIP needs no labels: each mask is compared with the one before it, carried along the optical flow, as it
     comes from the network and smoothed.
     """
+    from handseg.models import load
+
+    open_segmenter = partial(
+        load,
+        model,
+        engine=engine,
+        threads=threads,
+        device=device,
+        policy=policy,
+        threshold=threshold,
+        test_time=test_time,
+    )
     if bool(data) == (video is not None):
         raise click.UsageError("give labelled DATA, or --video CLIP")
     if video is not None:
         if split is not None or report is not None or corruptions:
             raise click.UsageError("--split, --report and --corruptions need labelled DATA; a --video has none")
-        segmenter = open_segmenter(model, engine, threads, device, policy, threshold, test_time, second_look=False)
+        segmenter = open_segmenter(second_look=False)
         stability_report(segmenter, video, json_path)
         return
     from handseg.data import read_datasets
     from handseg.data.leaks import refuse_leaks
     from handseg.evaluation import evaluate
 
-    segmenter = open_segmenter(model, engine, threads, device, policy, threshold, test_time, second_look)
+    segmenter = open_segmenter(second_look=second_look)
     sides = None if split is None else load_split(split)
     rule = group_by or (sides.group_by if sides else "")
     samples = read_datasets(data, policy, group_by=rule, mask_values=mask_values)
@@ -149,46 +162,6 @@ def stability_report(segmenter: Any, video: Path, json_path: Path | None) -> Non
         text = json.dumps(result, indent=1) + "\n"
         write_atomically(json_path, lambda file: file.write(text.encode()))
     click.echo(video_table(result))
-
-
-def open_segmenter(
-    model: str,
-    engine: str | None,
-    threads: int | None,
-    device: str,
-    policy: LabelPolicy,
-    threshold: float | None,
-    test_time: TestTime,
-    second_look: bool,
-) -> Any:
-    """A Segmenter for a packaged model, a model file, or a checkpoint."""
-    from handseg.inference.segmenter import Segmenter
-    from handseg.models import load
-
-    if not model.endswith(".ckpt"):
-        return load(
-            model,
-            engine=engine,
-            threads=threads,
-            device=device,
-            policy=policy,
-            threshold=threshold,
-            test_time=test_time,
-            second_look=second_look,
-        )
-    try:
-        from handseg.training.engine import CheckpointEngine
-    except ImportError as error:
-        from handseg.errors import MissingExtraError
-
-        raise MissingExtraError("Evaluating a checkpoint", "train") from error
-    return Segmenter(
-        CheckpointEngine(Path(model)),
-        policy=policy,
-        threshold=threshold,
-        test_time=test_time,
-        second_look=second_look,
-    )
 
 
 def _learned_from(seen: dict[str, Any]) -> list[str]:

@@ -10,12 +10,8 @@ from click.shell_completion import CompletionItem
 
 from handseg.masks.labels import LABEL_POLICIES
 
-ENGINES = (
-    "onnxruntime",
-    "openvino",
-    "openvino-bf16",
-    "torchscript",
-)  # of handseg.inference.engines, which takes long to import
+# Of handseg.inference.engines, which takes long to import.
+ENGINES = ("onnxruntime", "openvino", "openvino-bf16", "torchscript")
 
 
 def complete_models(_ctx: click.Context, _param: click.Parameter, start: str) -> list[CompletionItem]:
@@ -31,7 +27,7 @@ model = click.option(
     default="default",
     show_default=True,
     shell_complete=complete_models,
-    help="Packaged model's name, or a model file.",
+    help="Packaged model's name, a model file, or a run's folder or .ckpt (for which torch must be installed).",
 )
 engine = click.option(
     "--engine",

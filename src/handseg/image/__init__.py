@@ -3,7 +3,6 @@
 from handseg.image.load import (
     IMAGE_SUFFIXES,
     ImageLike,
-    check_several,
     decode_image,
     image_orientation,
     image_size,
@@ -14,13 +13,14 @@ from handseg.image.load import (
 )
 from handseg.image.resize import blur, resize
 from handseg.image.save import WRITTEN, encode_png, save_indexed_png, save_picture, save_png
+from handseg.image.show import as_pil, show
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "WRITTEN",
     "ImageLike",
+    "as_pil",
     "blur",
-    "check_several",
     "decode_image",
     "encode_png",
     "image_orientation",
@@ -33,4 +33,5 @@ __all__ = [
     "save_indexed_png",
     "save_picture",
     "save_png",
+    "show",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Union
+from typing import Union, cast
 
 import numpy as np
 from PIL import Image, ImageColor
@@ -13,11 +13,12 @@ from PIL import Image, ImageColor
 from handseg.errors import DataError, HandsegError, ImageError
 from handseg.image import file as image_file
 from handseg.image.colour import to_rgb
+from handseg.image.given import SupportsArray, SupportsRead, array_of, check_path, content_of
 from handseg.image.mask_values import HAND, Stored, default_meaning
 from handseg.image.orientation import orientation
 from handseg.image.stored import stored_values
 
-ImageLike = Union[str, "os.PathLike[str]", Image.Image, np.ndarray]
+ImageLike = Union[str, "os.PathLike[str]", bytes, SupportsRead, Image.Image, np.ndarray, SupportsArray]
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -27,36 +28,27 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 
-def load_image(source: ImageLike) -> np.ndarray:
-    """RGB uint8 H×W×3, sRGB, of a path, a PIL image or an array.
+def load_image(source: ImageLike, *, bgr: bool = False) -> np.ndarray:
+    """RGB uint8 H×W×3, sRGB, of a path, an image file's bytes, an open file or stream, a PIL image, an array or tensor.
 
     Files and PIL images: EXIF rotation is applied, colours are converted to sRGB where a profile says what they are,
     grey and palette become RGB, more bits are scaled to 8 (`depth.white_of`), alpha is dropped. Of 16-bit colours a PIL
     image holds the upper bytes alone; give the path where they may be dark. Arrays: uint8, H×W×3 (RGB), H×W×4 (RGBA)
-    or H×W (grey).
-    Raises ImageError, naming the file, when it can't be read or decoded, or is refused (`image.file`), and for what is
-    no image; MissingExtraError for a HEIC photo without the extra that reads them.
+    or H×W (grey). Tensors of torch: uint8, or floats in [0, 1]; H×W×3 or 3×H×W, with one or four channels too.
+    bgr: arrays and tensors are blue, green, red, as OpenCV has them; files and PIL images say themselves what they are.
+    Raises ImageError, naming the file, when it can't be read or decoded, or is refused (`image.file`), and for what
+    is no image; MissingExtraError for a HEIC photo without the extra that reads them.
     """
-    given: object = source  # whatever the type says, anything may come
-    if isinstance(given, np.ndarray):
-        return _from_array(np.asarray(given))  # of a subclass (np.matrix) the same operations do something else
-    if isinstance(given, Image.Image):
-        return _from_pil(given)
-    if isinstance(given, (str, os.PathLike)):
-        return image_file.read_photo(Path(os.fsdecode(given)), to_rgb)
-    remedy = "of a file's content, handseg.image.decode_image(content, name) makes an array"
-    if not isinstance(given, (bytes, bytearray, memoryview)):
-        remedy = "of a tensor or a list make an array"
-    raise ImageError(f"{type(given).__name__} is no image: give a path, a PIL image or an RGB uint8 array; {remedy}")
-
-
-def check_several(images: object) -> None:
-    """Raise ImageError for one image where several are asked for: of an array each row, of a path each letter would be
-    taken for an image."""
-    if isinstance(images, (str, bytes, os.PathLike, Image.Image)) or (
-        isinstance(images, np.ndarray) and images.ndim < 4 and images.dtype != object
-    ):
-        raise ImageError(f"one image ({type(images).__name__}) where several are expected; put it into a list")
+    if isinstance(source, np.ndarray):
+        return _from_array(np.asarray(source), bgr)  # of a subclass (np.matrix) the same operations do something else
+    if isinstance(source, Image.Image):
+        return _from_pil(source)
+    if (given := content_of(source)) is not None:
+        return decode_image(*given)
+    if (array := array_of(source)) is not None:
+        return _from_array(array, bgr)
+    check_path(source)
+    return image_file.read_photo(Path(os.fsdecode(cast("str", source))), to_rgb)
 
 
 def decode_image(content: bytes, name: str, *, max_pixels: int | None = None) -> np.ndarray:
@@ -140,7 +132,7 @@ def _from_pil(image: Image.Image) -> np.ndarray:
         raise ImageError(f"{name}: can't be decoded ({said}); open it anew, or give the path") from error
 
 
-def _from_array(array: np.ndarray) -> np.ndarray:
+def _from_array(array: np.ndarray, bgr: bool) -> np.ndarray:
     if array.dtype != np.uint8:
         remedy = ""
         if array.dtype.kind in "bf":
@@ -150,4 +142,4 @@ def _from_array(array: np.ndarray) -> np.ndarray:
         array = np.repeat(array[..., None], 3, axis=2)
     if array.ndim != 3 or array.shape[2] not in (3, 4) or array.size == 0:
         raise ImageError(f"array of shape {array.shape}: an image array is H×W×3, H×W×4 or H×W")
-    return array[..., :3]
+    return np.ascontiguousarray(array[..., 2::-1]) if bgr else array[..., :3]

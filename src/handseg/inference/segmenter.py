@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from handseg.errors import ModelError
-from handseg.image import ImageLike, check_several, load_image
+from handseg.image import ImageLike, load_image
+from handseg.image.given import check_several
 from handseg.inference.card import ModelCard
 from handseg.inference.engines import Engine
 from handseg.inference.postprocess import restore
@@ -83,6 +84,9 @@ class Segmenter:
         self.second_look = second_look
         self._views = [(view, self._scaled(view.scale)) for view in TEST_TIME_VIEWS[test_time]]
 
+    def __repr__(self) -> str:
+        return f"<Segmenter {self.card.name}, {self.engine.name}, {self.policy}, threshold {self.threshold:g}>"
+
     def without_second_look(self) -> Segmenter:
         """The same, but all frames cost alike and are seen alike: for video."""
         return self.changed(second_look=False)
@@ -120,29 +124,34 @@ class Segmenter:
             "hands": [asdict(hand) for hand in result.hands],
         }
 
-    def __call__(self, image: ImageLike) -> HandMask:
-        """The hands in one image: a path, a PIL image, or an RGB uint8 array (H×W×3) of any size.
+    def __call__(self, image: ImageLike, *, bgr: bool = False) -> HandMask:
+        """The hands in one image, of any size: a path, bytes of an image file, an open file or stream, a PIL image, a
+        uint8 array (H×W×3, RGB), or a tensor of torch.
 
+        bgr: arrays and tensors are blue, green, red, as `cv2.imread` gives them.
         Raises ImageError when it can't be read or used.
         """
-        return next(self.stream([image]))
+        return next(self.stream([image], bgr=bgr))
 
-    def batch(self, images: Iterable[ImageLike], *, size: int = 8) -> list[HandMask]:
+    def batch(self, images: Iterable[ImageLike], *, size: int = 8, bgr: bool = False) -> list[HandMask]:
         """The hands in several images, run through the network `size` at a time where their shapes agree.
 
         Raises ImageError as `__call__` does, and for one image in place of several.
         """
-        return list(self.stream(images, size=size))
+        return list(self.stream(images, size=size, bgr=bgr))
 
-    def stream(self, frames: Iterable[ImageLike], *, size: int = 1) -> Iterator[HandMask]:
+    def stream(self, frames: Iterable[ImageLike], *, size: int = 1, bgr: bool = False) -> Iterator[HandMask]:
         """Yield a result for each frame, in order; holds at most `size` frames at a time, copies of those that are
         arrays, so that one array may be filled again and again."""
         check_several(frames)
         if size < 1:
             raise ValueError(f"size is {size}; it must be 1 image or more")
+        return self._stream(frames, size, bgr)
+
+    def _stream(self, frames: Iterable[ImageLike], size: int, bgr: bool) -> Iterator[HandMask]:
         waiting: list[Prepared] = []
         for frame in frames:
-            image = load_image(frame)
+            image = load_image(frame, bgr=bgr)
             prepared = self._prepare(image.copy() if size > 1 and isinstance(frame, np.ndarray) else image)
             if waiting and waiting[0].shapes != prepared.shapes:
                 yield from self._run(waiting)
@@ -173,7 +182,9 @@ class Segmenter:
             if self.card.hand_classes:
                 height, width = placement.resized
                 classes = output[len(self.card.policies) :, :height, :width]
-            yield HandMask(probability, self.threshold, classes, self.min_area, self.min_confidence)
+            yield HandMask(
+                probability, self.threshold, classes, self.min_area, self.min_confidence, image=prepared.image
+            )
 
     def _mean(self, outputs: Sequence[np.ndarray], prepared: Prepared) -> np.ndarray:
         """Of what is seen in each view, at the image's own size."""

@@ -59,13 +59,16 @@ def fill(outlines: Iterable[np.ndarray], height: int, width: int) -> np.ndarray:
 def fill_box(outline: np.ndarray, height: int, width: int) -> tuple[np.ndarray, int, int]:
     """What a polygon fills of an image: bool h×w in a box, and the row and column of the box.
 
-    An edge toggles, in each row whose centre it crosses, all pixels from there on.
+    An edge toggles, in each row whose centre it crosses, all pixels from there on. It is followed downwards, so that a
+    way there and back crosses at the same place, to the last bit.
     """
     if len(outline) < 3:
         return np.zeros((0, 0), bool), 0, 0
     (ax, ay), (bx, by) = outline.T - 0.5, np.roll(outline, -1, axis=0).T - 0.5
-    first = np.clip(np.ceil(np.minimum(ay, by)), 0, height).astype(int)
-    stop = np.clip(np.ceil(np.maximum(ay, by)), 0, height).astype(int)
+    upwards = ay > by
+    ax, ay, bx, by = (np.where(upwards, b, a) for a, b in ((ax, bx), (ay, by), (bx, ax), (by, ay)))
+    first = np.clip(np.ceil(ay), 0, height).astype(int)
+    stop = np.clip(np.ceil(by), 0, height).astype(int)
     edge = np.repeat(np.arange(len(outline)), stop - first)
     row = np.arange(len(edge)) - np.repeat(np.cumsum(stop - first) - stop, stop - first)
     crossing = ax[edge] + (bx - ax)[edge] * ((row - ay[edge]) / (by - ay)[edge])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from handseg import draw
+from handseg.errors import ImageError
+from handseg.image import ImageLike, as_pil, encode_png, load_image, resize, save_png, show
 from handseg.masks.contours import area as outline_area
 from handseg.masks.contours import simplify, trace
 from handseg.masks.hand import Hand, measure
@@ -19,8 +24,11 @@ from handseg.masks.regions import Runs, binarise, components
 from handseg.masks.touching import split_touching
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from handseg.masks.interop import Detections, Tensor
 
+PREVIEW = 1024  # pixels, the longer side of what a notebook shows
 MIN_AREA = 2e-4  # of the image's area; less is a speck, no hand
 ROUNDING = 1e-6  # of a mean of float32
 ABOVE = 0.1  # the threshold: what the mean probability of a region must reach,
@@ -43,7 +51,10 @@ class HandMask:
     of each of `HAND_CLASSES` the probability for a pixel that is hand, over the whole image at the network's
     resolution; None where the model doesn't tell. min_area: of the image's area; a connected region of fewer pixels is
     no hand. min_confidence: mean probability; a region below it is none either; None: `default_min_confidence`. With 0
-    for both the mask is all that reaches the threshold.
+    for both the mask is all that reaches the threshold. image: RGB uint8 H×W×3, what the hands were found in, not a
+    copy; None where the result was made without.
+
+    `print(result)` says how large it is and how many hands it holds; a notebook shows them.
     """
 
     probability: np.ndarray
@@ -51,6 +62,20 @@ class HandMask:
     classes: np.ndarray | None = None
     min_area: float = MIN_AREA
     min_confidence: float | None = None
+    image: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        height, width = self.probability.shape
+        count = len(self.hands)
+        return f"<HandMask {height}×{width}, {count} hand{'s' * (count != 1)}>"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the overlay, or the mask where there is no image, at most PREVIEW pixels large."""
+        height, width = self.probability.shape
+        scale = min(1.0, PREVIEW / max(height, width))
+        size = max(1, round(height * scale)), max(1, round(width * scale))
+        mask = resize(self.mask, *size, nearest=True)
+        return encode_png(mask if self.image is None else draw.overlay(resize(self.image, *size), mask))
 
     @cached_property
     def mask(self) -> np.ndarray:
@@ -143,6 +168,51 @@ class HandMask:
     def polygons(self, tolerance: float = TOLERANCE) -> list[list[np.ndarray]]:
         """Of each hand its polygons without holes, float64 (n, 2) of (x, y), as `polygons.polygons` gives."""
         return [[p + hand.box[:2] for p in polygons(self._region(i), tolerance)] for i, hand in enumerate(self.hands)]
+
+    def overlay(self, image: ImageLike | None = None) -> Image:
+        """The image with the hands laid over it, as a PIL image: `result.overlay().save("overlay.png")`.
+
+        image: in place of the one that the hands were found in. Raises ImageError where that isn't known, or for one of
+        another size.
+        """
+        return as_pil(draw.overlay(self._picture(image), self.mask))
+
+    def cutout(self, image: ImageLike | None = None) -> Image:
+        """The hands on a transparent ground, as a PIL image in RGBA: `result.cutout().save("hands.png")`.
+
+        image, errors: as for `overlay`.
+        """
+        return as_pil(draw.cutout(self._picture(image), self.mask))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the mask as a PNG file, 8-bit, 0 or 255; it appears whole or not at all.
+
+        Raises ImageError for another kind of file, which might blur it.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".png":
+            raise ImageError(
+                f"{path}: a mask is written as PNG, which keeps it exact; name it {path.with_suffix('.png').name}, or "
+                "write a picture of it with result.overlay().save(path)"
+            )
+        save_png(path, self.mask)
+
+    def show(self) -> None:
+        """Open the overlay in the system's picture viewer, or in the notebook; the mask where there is no image.
+
+        Raises ImageError where there is no viewer.
+        """
+        show(self.mask if self.image is None else draw.overlay(self.image, self.mask))
+
+    def _picture(self, given: ImageLike | None) -> np.ndarray:
+        if given is None and self.image is None:
+            raise ImageError("this result doesn't hold its image; name it, as result.overlay(image)")
+        image = self.image if given is None else load_image(given)
+        assert image is not None
+        if image.shape[:2] != self.probability.shape:
+            sizes = " and ".join(f"{a.shape[1]}×{a.shape[0]}" for a in (image, self.probability))
+            raise ImageError(f"the image and the result are {sizes} pixels large; give the image it was made from")
+        return image
 
     def to_supervision(self) -> Detections:
         """The hands as `supervision.Detections`: boxes, masks and confidences; class 0, "hand".

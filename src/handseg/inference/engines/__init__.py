@@ -2,50 +2,24 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from numbers import Integral
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from handseg.errors import ModelError
 from handseg.inference.engines.base import Engine
 from handseg.inference.engines.model_file import kind_of
+from handseg.inference.engines.packaged import find_model, packaged_models
 
 ENGINES = {"onnxruntime": ".onnx", "openvino": ".onnx", "openvino-bf16": ".onnx", "torchscript": ".pt"}
 
-__all__ = ["ENGINES", "Engine", "find_model", "open_engine", "packaged_models"]
+__all__ = ["ENGINES", "Engine", "check_threads", "find_model", "open_engine", "packaged_models"]
 
 
-def packaged_models() -> list[str]:
-    """Names of the models that come with handseg.
-
-    Raises ModelError when they aren't there.
-    """
-    if not (names := list(_packaged())):
-        raise ModelError(
-            "the models that come with handseg are missing; install it anew, or, where PyInstaller put it into a "
-            "program, build that with: --collect-data handseg"
-        )
-    return names
-
-
-def find_model(model: str | Path) -> Path:
-    """The file of a packaged model's name, or the path itself.
-
-    Raises ModelError when it is neither.
-    """
-    if packaged := _packaged().get(str(model)):
-        return packaged
-    path = Path(model)
-    if not path.is_file():
-        raise ModelError(f"{model}: neither a file nor a packaged model; packaged are: {', '.join(packaged_models())}")
-    return path
-
-
-def _packaged() -> dict[str, Path]:
-    """Files by the models' names; none where the folder is missing."""
-    folder = Path(str(files("handseg"))) / "weights"
-    return {path.stem: path for path in sorted(folder.glob("*.onnx"))}
+def check_threads(threads: Any) -> None:
+    """Raise ModelError for a number of threads that is none."""
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, Integral) or int(threads) < 1):
+        raise ModelError(f"threads {threads!r}: must be 1 or more; leave it out for all cores")
 
 
 def open_engine(
@@ -64,7 +38,7 @@ def open_engine(
     Raises ModelError when the model, the engine or the device isn't there or the file isn't a model of that kind, and
     MissingExtraError when the engine isn't installed; another one is never taken instead.
     """
-    _check_threads(threads)
+    check_threads(threads)
     path = find_model(model)
     kind = kind_of(path)
     if engine is None:
@@ -88,8 +62,3 @@ def open_engine(
     from handseg.inference.engines.onnx import OnnxEngine
 
     return OnnxEngine(path, threads=threads, device=device)
-
-
-def _check_threads(threads: object) -> None:
-    if threads is not None and not (isinstance(threads, Integral) and int(threads) >= 1):
-        raise ModelError(f"threads {threads!r}: must be a whole number, 1 or more; None takes all cores")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -13,6 +12,7 @@ import onnxruntime as ort
 
 from handseg.errors import ModelError
 from handseg.inference.card import METADATA_KEY, ModelCard
+from handseg.inference.engines.packaged import reopening
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -34,7 +34,7 @@ class OnnxEngine:
     def __init__(self, path: Path, *, threads: int | None = None, device: str = "cpu") -> None:
         self.name = "onnxruntime" if device == "cpu" else f"onnxruntime on {device}"
         self.model = str(path)
-        self._opened = partial(OnnxEngine, path, threads=threads, device=device)
+        self._settings = {"threads": threads, "device": device}
         provider, settings = _provider(device)
         options = ort.SessionOptions()
         options.log_severity_level = 3
@@ -62,8 +62,7 @@ class OnnxEngine:
             self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copied, or sent to another process, it is opened anew there."""
-        return self._opened, ()
+        return reopening(OnnxEngine, self.model, self._settings)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         # A closer look takes up to ten times the memory of a usual one, and onnxruntime would keep it.

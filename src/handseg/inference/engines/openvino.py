@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
@@ -11,6 +10,7 @@ import numpy as np
 
 from handseg.errors import MissingExtraError, ModelError
 from handseg.inference.card import METADATA_KEY, ModelCard
+from handseg.inference.engines.packaged import reopening
 
 
 class OpenVinoEngine:
@@ -36,7 +36,7 @@ class OpenVinoEngine:
             raise MissingExtraError(f"{path}: OpenVINO", "openvino") from error
         self.name = "openvino" if precision == "f32" else "openvino-bf16"
         self.model = str(path)
-        self._opened = partial(OpenVinoEngine, path, threads=threads, device=device, precision=precision)
+        self._settings = {"threads": threads, "device": device, "precision": precision}
         if device != "cpu":
             raise ModelError(f"device {device}: the engine {self.name} runs on cpu only; use --engine onnxruntime")
         core = openvino.Core()
@@ -61,8 +61,7 @@ class OpenVinoEngine:
         self._lock = Lock()  # a request holds one input at a time
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copied, or sent to another process, it is opened anew there."""
-        return self._opened, ()
+        return reopening(OpenVinoEngine, self.model, self._settings)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         with self._lock:

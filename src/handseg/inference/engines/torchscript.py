@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from handseg.errors import MissingExtraError, ModelError
 from handseg.inference.card import METADATA_KEY, ModelCard
 from handseg.inference.engines.foreign import Output, check_output_kind, probability
+from handseg.inference.engines.packaged import reopening
 
 
 def devices() -> list[str]:
@@ -48,7 +48,7 @@ class TorchScriptEngine:
         check_device(device)
         self._torch = torch
         self.model = str(path)
-        self._opened = partial(TorchScriptEngine, path, threads=threads, device=device, foreign=foreign, output=output)
+        self._settings = {"threads": threads, "device": device, "foreign": foreign, "output": output}
         self.name = "torchscript" if device == "cpu" else f"torchscript on {device}"
         self._threads = threads
         extra = {METADATA_KEY: ""}
@@ -83,8 +83,7 @@ class TorchScriptEngine:
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copied, or sent to another process, it is opened anew there."""
-        return self._opened, ()
+        return reopening(TorchScriptEngine, self.model, self._settings)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         torch = self._torch
