@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from handseg.errors import HandsegError
-from handseg.image.load import _create_beside
 
 # What operating systems and storage devices put beside a user's files; names that start with a dot are more of it.
 JUNK = frozenset(
@@ -127,3 +127,14 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
                 f"{path}: can't write ({error.strerror or error}); check the disk's space and the folder's rights"
             ) from error
         raise
+
+
+def _create_beside(path: Path) -> tuple[int, Path]:
+    """A new file, opened, in a path's folder; with the rights that any new file gets, which `tempfile` doesn't give."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+    while True:
+        temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.tmp")
+        try:
+            return os.open(temporary, flags, 0o666), temporary
+        except FileExistsError:
+            continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 from typing import Union, cast
 
@@ -107,17 +106,6 @@ def parse_colour(text: str) -> tuple[int, int, int] | None:
     except ValueError:
         return None
     return red, green, blue
-
-
-def _create_beside(path: Path) -> tuple[int, Path]:
-    """A new file, opened, in a path's folder; with the rights that any new file gets, which `tempfile` doesn't give."""
-    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
-    while True:
-        temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.tmp")
-        try:
-            return os.open(temporary, flags, 0o666), temporary
-        except FileExistsError:
-            continue
 
 
 def _from_pil(image: Image.Image) -> np.ndarray:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from handseg.nets.blocks import DoubleConv, Parts, SegmentationNet, repeat, shift_forearm, upsample
 from handseg.nets.efficientnet_lite import STAGES, EfficientNetLite
+from handseg.nets.registry import ENCODERS
 
 
 class DecoderStage(nn.Module):
@@ -54,6 +56,26 @@ class SceneHead(nn.Module):
         return y
 
 
+def make_encoder(name: str, stages: int, options: Mapping[str, Any]) -> Any:
+    """An `nn.Module` that makes of RGB (N, 3, H, W) features at 1/2, 1/4, … of its size; it has their `channels`, from
+    the finest to the deepest, and a `stride`, of which H and W are multiples.
+
+    Raises ValueError where there is none of that name, or it has neither.
+    """
+    if name in STAGES:
+        if options:
+            raise ValueError(f"encoder {name} takes no options, and got {', '.join(options)}")
+        return EfficientNetLite(name, stages)
+    encoder: Any = ENCODERS.build(name, **options)
+    channels, stride = (getattr(encoder, attribute, None) for attribute in ("channels", "stride"))
+    if not isinstance(channels, Sequence) or stride != 2 ** len(channels):
+        raise ValueError(
+            f"encoder {name}: needs `channels`, one for each halving of the image, and `stride`, 2 to the power of "
+            f"their number; it has {channels} and {stride}"
+        )
+    return encoder
+
+
 class EncoderUNet(SegmentationNet):
     """Logits at half resolution from four decoder stages, upsampled ×2 to the input's size.
 
@@ -62,8 +84,9 @@ class EncoderUNet(SegmentationNet):
     hand_classes: further channels of logits, of whose hand it would be and which, see SceneHead.
     forearm_head: width of a SceneHead whose logit is added to the log-odds of forearm against background, and is 0 at
     first; 0 for none. The probability of hand is the same with and without.
-    encoder: EfficientNet-Lite's version, lite0 or lite2. stages: of it; with 4 it ends at 1/16 and the decoder has
-    three stages.
+    encoder: EfficientNet-Lite's version, lite0 or lite2, or the name of a registered one, which is made with
+    encoder_options (`handseg.training.register_encoder`). stages: of EfficientNet-Lite; with 4 it ends at 1/16 and the
+    decoder has three stages.
     pretrained: start the encoder from its ImageNet weights.
     frozen_norm: while training, the encoder normalises by its stored statistics and leaves them as they are;
     frozen_decoder_norm: the decoder too, so that it is trained as the function that is run.
@@ -86,15 +109,16 @@ class EncoderUNet(SegmentationNet):
         stages: int = 7,
         hand_classes: int = 0,
         forearm_head: int = 0,
+        encoder_options: Mapping[str, Any] = {},
     ) -> None:
         super().__init__()
         self.frozen_norm = frozen_norm
         self.frozen_decoder_norm = frozen_decoder_norm
-        if encoder not in STAGES:
-            raise ValueError(f"encoder {encoder} is unknown; known are {', '.join(STAGES)}")
-        self.encoder = EfficientNetLite(encoder, stages)
+        self.encoder = make_encoder(encoder, stages, encoder_options)
         self.stride = self.encoder.stride
         if pretrained:
+            if not hasattr(self.encoder, "load_imagenet"):
+                raise ValueError(f"encoder {encoder} has no load_imagenet(); leave `pretrained` out")
             self.encoder.load_imagenet()
         *skips, deepest = self.encoder.channels
         if not len(widths) == len(narrow) == len(skips):

@@ -8,6 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from handseg.data.classes import BACKGROUND, FOREARM, HAND, HANDS, UNKNOWN
+from handseg.nets.registry import Registry
+
+LOSSES = Registry("loss", "handseg.losses", ("marginal",))
+register_loss = LOSSES.register
 
 
 class DiceLoss(nn.Module):

@@ -17,7 +17,7 @@ from handseg.data.loading import Batch
 from handseg.inference.card import ModelCard
 from handseg.metrics import count, score
 from handseg.nets.deployable import Normalise
-from handseg.training.losses import HandClassLoss, MarginalLoss, decided, distillation_loss, foreground_logits
+from handseg.training.losses import HandClassLoss, decided, distillation_loss, foreground_logits
 from handseg.training.recipe import Recipe
 
 CLASS_WEIGHT = 0.1  # of the loss of the hand classes beside the mask's
@@ -49,7 +49,7 @@ class HandModule(pl.LightningModule):
             memory_format=torch.channels_last  # type: ignore[call-overload]
         )
         self.normalise = Normalise(self.recipe.input.mean, self.recipe.input.std)
-        self.loss = MarginalLoss(self.recipe.loss.alpha)
+        self.loss = self.recipe.build_loss()
         self.class_loss = HandClassLoss()
         if only := self.recipe.optimizer.only:
             for name, parameter in self.net.named_parameters():

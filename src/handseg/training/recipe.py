@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
+from torch import nn
+
 from handseg.data.augment import Augmentation
 from handseg.errors import TrainingError
 from handseg.inference.card import ModelCard
@@ -15,33 +17,39 @@ from handseg.masks.labels import HAND_CLASSES
 from handseg.nets import EncoderUNet, UNet
 from handseg.training.ranges import refuse_out_of_range
 from handseg.training.recipe_file import layered, packaged_recipes, parse_settings, recipe_values
+from handseg.nets.blocks import SegmentationNet
+from handseg.nets.registry import ENCODERS, NETWORKS
+from handseg.training.losses import LOSSES, MarginalLoss
 
 __all__ = ["Input", "Loss", "Network", "Optimizer", "Recipe", "Run", "packaged_recipes"]
 T = TypeVar("T")
+LATER = {"later": True}  # a setting that runs begun before don't have; with its default it is left out of `to_dict`
 
 
 @dataclass(frozen=True)
 class Network:
-    """architecture: the class in `handseg.nets`. widths: of the encoder (UNet) or decoder (EncoderUNet) stages.
-    narrow: of the skip connections (EncoderUNet). encoder: EfficientNet-Lite's version, and stages: of it that are kept
-    (EncoderUNet). pretrained: ImageNet weights (EncoderUNet). frozen_norm: keep the statistics that came with them.
-    frozen_decoder_norm: measure the decoder's when a run starts from other weights, and then keep them (EncoderUNet).
-    forearm: tell background, hand and forearm apart, so that the model answers both label policies; else hand alone.
-    hand_classes: also tell whose hand it is, own or other, and which, left or right (EncoderUNet).
-    forearm_head: width of a head of its own for forearms, which leaves hands as they are; 0 for none (EncoderUNet, with
-    forearm)."""
+    """architecture: the class in `handseg.nets`, or the name of a registered one, which is made with `options` and has
+    none of the other settings but `forearm`. widths: of the encoder (UNet) or decoder (EncoderUNet) stages. narrow: of
+    the skip connections (EncoderUNet). encoder: EfficientNet-Lite's version, and stages: of it that are kept; or the
+    name of a registered encoder, which is made with `options` (EncoderUNet). pretrained: ImageNet weights
+    (EncoderUNet). frozen_norm: keep the statistics that came with them. frozen_decoder_norm: measure the decoder's when
+    a run starts from other weights, and then keep them. forearm: tell background, hand and forearm apart, so that the
+    model answers both label policies; else hand alone. hand_classes: also tell whose hand it is, own or other, and
+    which, left or right (EncoderUNet). forearm_head: width of a head of its own for forearms, which leaves hands as
+    they are; 0 for none (EncoderUNet, with forearm)."""
 
-    architecture: Literal["UNet", "EncoderUNet"] = "EncoderUNet"
+    architecture: str = "EncoderUNet"
     widths: tuple[int, ...] = ()
     narrow: tuple[int, ...] = ()
-    encoder: Literal["lite0", "lite2"] = "lite0"
+    encoder: str = "lite0"
     stages: int = 7
     pretrained: bool = False
     frozen_norm: bool = False
-    frozen_decoder_norm: bool = False
+    frozen_decoder_norm: bool = field(default=False, metadata=LATER)
     forearm: bool = False
     hand_classes: bool = False
     forearm_head: int = 0
+    options: dict[str, Any] = field(default_factory=dict, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class Optimizer:
     weight_decay: float = 0.0
     schedule: Literal["plateau", "cosine", "trapezoid"] = "cosine"
     warmup: int = 0
-    cooldown: float = 0.25
+    cooldown: float = field(default=0.25, metadata=LATER)
     clip: float = 0.0
     only: Literal["", "class_head", "forearm_head"] = ""
 
@@ -88,7 +96,7 @@ class Run:
     epochs: int = 50
     batch_size: int = 8
     draws: int = 0
-    draws_per_image: int = 0
+    draws_per_image: int = field(default=0, metadata=LATER)
     session_power: float = 1.0
     validate_every: int = 1
     early_stopping: int = 0
@@ -105,11 +113,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Loss:
-    """alpha: weight of the cross-entropy beside Dice. distil: share of the loss that is imitation of a teacher's
-    probabilities, where one is given."""
+    """name: marginal, handseg's own, or that of a registered one, which is made with `options`. alpha: weight of the
+    cross-entropy beside Dice. distil: share of the loss that is imitation of a teacher's probabilities, where one is
+    given."""
 
     alpha: float = 0.5
     distil: float = 0.0
+    name: str = field(default="marginal", metadata=LATER)
+    options: dict[str, Any] = field(default_factory=dict, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -143,6 +154,14 @@ class Recipe:
         if len(recipe.input.size) != 2 or len(recipe.input.run_size) not in (0, 2):
             raise TrainingError(f"{source}: [input] sizes are [height, width]")
         refuse_out_of_range(recipe, source)
+        named = {"network.architecture": NETWORKS, "network.encoder": ENCODERS, "loss.name": LOSSES}
+        for key, registry in named.items():
+            table, _, setting = key.partition(".")
+            if (name := getattr(getattr(recipe, table), setting)) not in registry.names():
+                raise TrainingError(
+                    f"{source}: {key}: {name!r}; choose one of {', '.join(registry.names())}; one of your own must be "
+                    "registered (docs/extending.md)"
+                )
         return recipe
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,7 +169,19 @@ class Recipe:
         plain = _plain(self)
         return {k: v for k, v in plain.items() if v is not None}
 
-    def build_network(self, *, pretrained: bool | None = None) -> UNet | EncoderUNet:
+    def build_loss(self) -> nn.Module:
+        """The loss of logits (N, 1 or 3, H, W) and sets of classes uint8 (N, H, W), a float32 scalar.
+
+        Raises TrainingError where a registered one can't be made.
+        """
+        if self.loss.name == "marginal":
+            return MarginalLoss(self.loss.alpha)
+        try:
+            return LOSSES.build(self.loss.name, **self.loss.options)
+        except ValueError as error:
+            raise TrainingError(f"{self.name}: [loss] {error}") from error
+
+    def build_network(self, *, pretrained: bool | None = None) -> SegmentationNet:
         """The network; `pretrained` overrides the recipe's (False when weights will be loaded anyway).
 
         Raises TrainingError when the widths don't fit the encoder, or the part that alone is to be trained isn't there.
@@ -161,10 +192,12 @@ class Recipe:
             raise TrainingError(f"{self.name}: [optimizer] only = {self.optimizer.only} needs {needed} in [network]")
         channels = 3 if n.forearm else 1
         if n.architecture == "UNet":
-            for option in ("hand_classes", "forearm_head"):
+            for option in ("hand_classes", "forearm_head", "options"):
                 if getattr(n, option):
                     raise TrainingError(f"{self.name}: [network] {option} needs architecture EncoderUNet")
             return UNet(out_channels=channels, features=n.widths) if n.widths else UNet(out_channels=channels)
+        if n.architecture != "EncoderUNet":
+            return self._registered_network(channels)
         start = n.pretrained if pretrained is None else pretrained
         shape = {name: value for name in ("widths", "narrow") if (value := getattr(n, name))}
         try:
@@ -177,10 +210,30 @@ class Recipe:
                 stages=n.stages,
                 hand_classes=len(HAND_CLASSES) if n.hand_classes else 0,
                 forearm_head=n.forearm_head,
+                encoder_options=n.options,
                 **shape,
             )
         except ValueError as error:
             raise TrainingError(f"{self.name}: [network] {error}") from error
+
+    def _registered_network(self, channels: int) -> SegmentationNet:
+        n = self.network
+        own = Network(architecture=n.architecture, forearm=n.forearm, options=n.options)
+        if others := [f.name for f in dataclasses.fields(n) if getattr(n, f.name) != getattr(own, f.name)]:
+            raise TrainingError(
+                f"{self.name}: [network] {others[0]} is EncoderUNet's or UNet's; give {n.architecture} what it needs "
+                "in [network.options]"
+            )
+        try:
+            net = NETWORKS.build(n.architecture, channels, **n.options)
+        except ValueError as error:
+            raise TrainingError(f"{self.name}: [network] {error}") from error
+        if not isinstance(net, SegmentationNet):
+            raise TrainingError(
+                f"{self.name}: [network] {n.architecture} must be a handseg.nets.blocks.SegmentationNet, which pads "
+                "and crops; derive it from that"
+            )
+        return net
 
     def card(self, stride: int, *, training: bool) -> ModelCard:
         """How this recipe's network is fed: while training, or when the model is run."""
@@ -203,7 +256,7 @@ class Recipe:
 def _build(cls: type[T], values: dict[str, Any], source: str, table: str = "") -> T:
     """Make a dataclass of TOML values, checking keys and types."""
     hints = get_type_hints(cls)
-    arguments = {}
+    arguments: dict[str, Any] = {}
     for key, value in values.items():
         where = f"{source}: {table}{key}"
         if key not in hints:
@@ -211,6 +264,11 @@ def _build(cls: type[T], values: dict[str, Any], source: str, table: str = "") -
         hint = hints[key]
         if isinstance(hint, UnionType):
             hint = get_args(hint)[0]
+        if getattr(hint, "__origin__", None) is dict:
+            if not isinstance(value, dict):
+                raise TrainingError(f"{where}: must be a table")
+            arguments[key] = dict(value)
+            continue
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             if not isinstance(value, dict):
                 raise TrainingError(f"{where}: must be a table")
@@ -245,5 +303,11 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = [f for f in dataclasses.fields(value) if not (f.metadata.get("later") and _has_default(value, f))]
+        return {f.name: _plain(getattr(value, f.name)) for f in fields}
     return list(value) if isinstance(value, tuple) else value
+
+
+def _has_default(value: Any, item: dataclasses.Field[Any]) -> bool:
+    default = item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
+    return bool(getattr(value, item.name) == default)
