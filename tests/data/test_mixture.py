@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handseg.cli.kept_apart import prints_of
 from handseg.data import Mixture
+from handseg.data.told import prints_of
 from handseg.errors import DataError
 from handseg.image import save_png
 

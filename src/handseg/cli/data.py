@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from handseg.cli import options
-from handseg.cli.kept_apart import load_split, prints_of, tell_alone
-from handseg.cli.progress import progress
+from handseg.cli.progress import progress, tell
 from handseg.masks.labels import LabelPolicy
 
 
@@ -74,13 +73,14 @@ def check(
     are to be looked at, and may be meant so: copies, orphans, tiny hands. Exits with 1 where there are errors.
     """
     from handseg.data.doctor import examine
+    from handseg.data.told import load_split
 
     report = examine(
         data,
         policy,
         group_by=group_by,
         mask_values=mask_values,
-        split=None if split is None else load_split(split),
+        split=None if split is None else load_split(split, tell),
         split_path=split,
         progress=progress("check"),
     )
@@ -106,12 +106,7 @@ def check(
 @command.command()
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The split file.")
-@click.option(
-    "--protocol",
-    type=click.Choice(["session-disjoint", "random-frame"]),
-    default="session-disjoint",
-    show_default=True,
-)
+@options.protocol
 @click.option("--folds", type=click.IntRange(2), default=4, show_default=True)
 @click.option("--fold", type=click.IntRange(0), default=0, show_default=True, help="Which one is the test side.")
 @click.option("--seed", default=0, show_default=True)
@@ -122,12 +117,15 @@ def split(data: tuple[Path, ...], output: Path, protocol: Any, folds: int, fold:
     Images of one session stay on one side, and so do copies of one picture, renamed and re-encoded ones too.
     """
     from handseg.data import read_datasets
+    from handseg.data.identity import alone
     from handseg.data.splits import make_split
+    from handseg.data.told import prints_of
 
     samples = read_datasets(data, group_by=group_by)
     if protocol == "session-disjoint":
-        tell_alone(samples)
-    prints = prints_of(samples)
+        for line in alone(samples):
+            tell(line)
+    prints = prints_of(samples, progress("look for copies"))
     result = make_split(
         samples,
         protocol,

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handseg.cli import options
-from handseg.cli.kept_apart import load_split, prints_of, tell_alone
-from handseg.cli.meaning import tell_meaning
-from handseg.errors import DataError
+from handseg.cli.progress import progress as progress_of
+from handseg.cli.progress import tell
 from handseg.masks.labels import LabelPolicy
 
 if TYPE_CHECKING:
@@ -90,22 +89,7 @@ def command(
         segmenter = open_segmenter(second_look=False)
         stability_report(segmenter, video, json_path)
         return
-    from handseg.data import read_datasets
-    from handseg.data.leaks import refuse_leaks
-    from handseg.evaluation import evaluate
-
-    segmenter = open_segmenter(second_look=second_look)
-    sides = None if split is None else load_split(split)
-    rule = group_by or (sides.group_by if sides else "")
-    samples = read_datasets(data, policy, group_by=rule, mask_values=mask_values)
-    tell_alone(samples)
-    tell_meaning(samples)
-    if split is not None and sides is not None:
-        chosen = sides.select(samples, subset)
-        refuse_leaks(sides, samples, prints_of(samples), split)
-        samples = chosen
-    if not samples:
-        raise DataError(f"{split}: its {subset} side is empty; choose another --subset")
+    from handseg.evaluation import evaluate_data
 
     def progress(items: Any) -> Any:
         with click.progressbar(
@@ -113,18 +97,21 @@ def command(
         ) as bar:
             yield from bar
 
-    evaluation = evaluate(segmenter, samples, progress)
-    result = evaluation.report(model)
-    if corruptions:
-        from handseg.evaluation.corruptions import mean_relative_drop, robustness
-
-        spoilt = robustness(segmenter, samples, progress)
-        result["corruptions"] = {
-            "image_iou": {name: [round(v, 4) for v in values] for name, values in spoilt.items()},
-            "mean_relative_drop": round(mean_relative_drop(evaluation.scores()["image"]["iou"], spoilt), 4),
-        }
-    if sides is not None:
-        result["protocol"], result["split_hash"] = sides.protocol, sides.hash
+    segmenter = open_segmenter(second_look=second_look)
+    scored = evaluate_data(
+        segmenter,
+        data,
+        split=split,
+        subset=subset,
+        group_by=group_by,
+        mask_values=mask_values,
+        corruptions=corruptions,
+        name=model,
+        tell=tell,
+        progress=progress,
+        looking=progress_of("look for copies"),
+    )
+    result, evaluation = scored.report, scored.evaluation
     text = json.dumps(result, indent=1) + "\n"
     if json_path is not None:
         from handseg.files import write_atomically

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from handseg.cli import options
-from handseg.cli.meaning import tell_meaning
+from handseg.cli.progress import tell
 from handseg.errors import DataError, MissingExtraError
 from handseg.inference.card import ModelCard
 
@@ -76,6 +76,7 @@ def command(
     if not int8 or half or output.suffix != ".onnx":
         raise click.UsageError("--calibrate goes with --int8, without --half, and writes an .onnx file")
     from handseg.data import Split
+    from handseg.data.meaning import meaning_notes
     from handseg.export.int8 import choose_images, quantise
     from handseg.inference.engines import find_model, open_engine, packaged_models
 
@@ -88,7 +89,8 @@ def command(
         own = open_engine(source, engine="onnxruntime").card
         card = amended(dataclasses.replace(own, scores={}), card_path, threshold)  # those are the float model's
         chosen = choose_images(calibrate, card, Split.load(split) if split else None, mask_values=mask_values)
-        tell_meaning(chosen.samples)
+        for note in meaning_notes(chosen.samples):
+            tell(str(note))
         result = quantise(source, output, chosen, card=card, limit=max_fall)
     judge = "their labels" if result.labelled else "the float model's masks"
     click.echo(

@@ -92,3 +92,10 @@ group_by = click.option(
     "index.csv), or a regular expression with a group, as 'clip([0-9]+)_'. Default: as dataset.toml says, else by "
     "names and folders.",
 )
+protocol = click.option(
+    "--protocol",
+    type=click.Choice(["session-disjoint", "random-frame"]),
+    default="session-disjoint",
+    show_default=True,
+    help="How to split, where no split file is given.",
+)

@@ -1,4 +1,4 @@
-"""A progress bar on stderr, where that is a terminal."""
+"""What is said on stderr while a command works: lines, and a progress bar where that is a terminal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
+
+
+def tell(line: str) -> None:
+    """A line on stderr."""
+    click.echo(line, err=True)
 
 
 def progress(label: str) -> Callable[[Iterable[Any], int], Iterable[Any]]:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from handseg.cli import options as shared
-from handseg.cli.kept_apart import load_split, prints_of, tell_alone
-from handseg.cli.meaning import tell_meaning
+from handseg.cli.progress import progress, tell
 from handseg.errors import MissingExtraError, TrainingError
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from handseg.data import Sample, Split
-    from handseg.data.mixture import MixtureData
-    from handseg.inference.segmenter import Segmenter
-
-
-VALIDATED_OF_ALL = 50  # images, of a training that keeps none apart
+FIT_OPTIONS = ("seed", "accelerator", "devices", "nodes", "threads", "loggers", "workers")
 
 
 def complete_recipes(_ctx: click.Context, _param: click.Parameter, start: str) -> list[str]:
@@ -123,178 +113,28 @@ def complete_recipes(_ctx: click.Context, _param: click.Parameter, start: str) -
     help="Where the figures go beside curves.csv; may be given again. Default: TensorBoard where it is installed.",
 )
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Data loading processes.")
-def command(
-    recipe: str | None,
-    changes: tuple[str, ...],
-    data: tuple[Path, ...],
-    mixture: Path | None,
-    roots: tuple[str, ...],
-    only: tuple[str, ...],
-    limit: int | None,
-    teacher: str | None,
-    output: Path,
-    split: Path | None,
-    protocol: Any,
-    mask_values: str,
-    group_by: str,
-    final: bool,
-    resume: bool,
-    force_resume: bool,
-    init: str | None,
-    epochs: int | None,
-    **settings: Any,
-) -> None:
+def command(data: tuple[Path, ...], roots: tuple[str, ...], output: Path, **settings: Any) -> None:
     """Train a model on EgoHands roots, on folders with images/ and masks/, or on a mixture of many sources.
 
     OUTPUT gets run.json (what made the run), split.json, last.ckpt, best.ckpt, curves.csv, curves.png and pictures/.
     """
     try:
-        from handseg.training.choice import recipe_for
-        from handseg.training.fit import SPLIT_FILE, FitOptions, fit
-        from handseg.training.manifest import Origin
+        from handseg.training import FitOptions, train
         from handseg.training.memory import keep_freed_memory
     except ImportError as error:
         raise MissingExtraError("Training", "train") from error
-    from handseg.data.splits import SUBSETS
-
-    resume = resume or force_resume
-    chosen = recipe_for(recipe, init=init, resumed=output if resume else None).changed(changes)
-    if epochs is not None:
-        chosen = dataclasses.replace(chosen, run=dataclasses.replace(chosen.run, epochs=epochs))
-    if resume and not (output / "last.ckpt").is_file() and not (output / SPLIT_FILE).is_file():
-        raise TrainingError(f"{output / SPLIT_FILE}: nothing to resume; start the run without --resume")
-    shares: dict[str, float] = {}
-    text = ""
-    if mixture is not None:
-        alone = {"--data": data, "--split": split, "--group-by": group_by, "--mask-values": mask_values}
-        if others := [option for option, value in alone.items() if value]:
-            raise TrainingError(f"{others[0]} isn't for a mixture; write it into {mixture}")
-        read = _read_mixture(mixture, roots, output, only, limit or 0)
-        samples, sides, shares, sources, text = read.samples, read.split, read.shares, read.sources, read.text
-    elif roots or only or limit:
-        raise TrainingError("--root, --only and --limit go with --mixture")
-    elif data:
-        samples, sides, sources = _read_data(data, output, split, protocol, group_by, mask_values, resume)
-    else:
-        raise TrainingError("nothing to train on; name a folder with --data, or a mixture's file with --mixture")
-    if final:
-        sides = sides.without_test()
-    train, val, test = (sides.select(samples, side) for side in SUBSETS)
-    if sides.protocol == "all":
-        val = _spread([s for s in train if not (s.background or s.unlabelled)], VALIDATED_OF_ALL)
-    kinds = [
-        ("with forearms", [s for s in train if s.policy != "hand"]),
-        ("without hands", [s for s in train if s.background]),
-        ("without labels", [s for s in train if s.unlabelled]),
-    ]
-    of_these = ", ".join(f"{len(members)} {kind}" for kind, members in kinds if members)
-    click.echo(
-        f"{chosen.name}: {len(train)} images to train on{f' ({of_these})' if of_these else ''}, "
-        f"{len(val)} to validate, {len(sides.test)} kept for testing ({sides.protocol})",
-        err=True,
-    )
-    if sides.protocol == "all":
-        click.echo("validated on the images that are trained on: the scores say nothing about others", err=True)
-    if (draws := chosen.run.draws_of(len(train))) < chosen.run.draws:
-        click.echo(
-            f"{draws} draws an epoch instead of {chosen.run.draws}, {chosen.run.draws_per_image} of each image; others "
-            "with --set run.draws=NUMBER",
-            err=True,
-        )
-    options = FitOptions(progress=sys.stderr.isatty(), **settings)
-    wrist = _teacher(teacher, output, resume, options.threads)
-    keep_freed_memory()
-    held_out = {s.session for s in test}
-    origin = Origin(command=shlex.join(["handseg", *sys.argv[1:]]), sources=sources, split=sides, mixture=text)
-    checkpoint = fit(
-        chosen,
-        train,
-        val,
-        output,
-        options,
-        resume=resume,
-        force=force_resume,
-        init=init,
-        teacher=wrist,
-        shares=shares,
-        held_out=held_out,
-        origin=origin,
-    )
-    click.echo(f"{checkpoint}")
-
-
-def _spread(samples: Sequence[Sample], most: int) -> list[Sample]:
-    """At most so many of the samples, evenly among them."""
-    step = max(1.0, len(samples) / most)
-    return [samples[int(i * step)] for i in range(min(most, len(samples)))]
-
-
-def _read_data(
-    data: Sequence[Path],
-    run: Path,
-    split: Path | None,
-    protocol: Any,
-    group_by: str,
-    mask_values: str,
-    resume: bool,
-) -> tuple[list[Sample], Split, dict[str, list[Sample]]]:
-    """The samples of folders, their sides, and what came from which folder."""
-    from handseg.data import read_datasets
-    from handseg.data.identity import name_datasets
-    from handseg.data.leaks import refuse_leaks
-    from handseg.data.splits import make_split
-    from handseg.training.fit import SPLIT_FILE
-    from handseg.training.manifest import by_folder
-
-    kept = run / SPLIT_FILE
-    if split is None and resume and kept.is_file():  # another's leftover isn't a new run's
-        split = kept
-    if split is None and resume:
-        raise TrainingError(
-            f"{kept}: missing, so what the run learned from isn't known; put it back, or name it: --split"
-        )
-    sides = load_split(split) if split else None
-    group_by = group_by or (sides.group_by if sides else "")
-    samples = read_datasets(data, group_by=group_by, mask_values=mask_values, names=name_datasets(dict.fromkeys(data)))
-    tell_meaning(samples)
-    tell_alone(samples)
-    prints = prints_of(samples)
-    # Not by --seed: runs with other seeds are compared, averaged and ensembled, so that all must leave out the same.
-    if sides is None:
-        sides = make_split(samples, protocol, group_by=group_by, prints=[prints[s.image] for s in samples])
-    elif split is not None:
-        sides.select(samples, "test")
-        refuse_leaks(sides, samples, prints, split)
-    return samples, sides, by_folder("--data", data, samples)
-
-
-def _read_mixture(path: Path, roots: Sequence[str], run: Path, only: Sequence[str], limit: int) -> MixtureData:
-    """The data of a mixture's file; refused where the run in the folder was begun with other sides."""
-    from handseg.data import Mixture, Split
-    from handseg.training.fit import SPLIT_FILE
 
     if wrong := [root for root in roots if "=" not in root]:
         raise TrainingError(f"--root {wrong[0]}: no NAME=FOLDER; write it as data=/where/it/lies")
-    mixture = Mixture.load(path, dict(root.split("=", 1) for root in roots), only)
-    read = mixture.read(prints_of, limit)
-    tell_meaning(read.samples)
-    if read.left_out:
-        click.echo(
-            f"{path}: {len(read.left_out)} images look like one held out and aren't trained on, "
-            f"{read.left_out[0].image} first",
-            err=True,
-        )
-    kept = run / SPLIT_FILE
-    if kept.is_file() and Split.load(kept).hash != read.split.hash:
-        raise TrainingError(f"{kept}: the run was begun with other sides than {path} names now; start a new run")
-    return read
-
-
-def _teacher(model: str | None, run: Path, resume: bool, threads: int) -> Segmenter | None:
-    """The teacher that is named, or the one that a resumed run keeps. threads: 0 for all cores."""
-    from handseg.models import load
-    from handseg.training.fit import TEACHER_FILE
-
-    kept = run / TEACHER_FILE
-    source = kept if model is None and resume and kept.is_file() else model
-    return None if source is None else load(source, engine="onnxruntime", second_look=False, threads=threads or None)
+    keep_freed_memory()
+    checkpoint = train(
+        data,
+        output,
+        roots=dict(root.split("=", 1) for root in roots),
+        options=FitOptions(progress=sys.stderr.isatty(), **{name: settings.pop(name) for name in FIT_OPTIONS}),
+        command=shlex.join(["handseg", *sys.argv[1:]]),
+        tell=tell,
+        progress=progress("look for copies"),
+        **settings,
+    )
+    click.echo(f"{checkpoint}")

@@ -4,5 +4,6 @@ from handseg.nets.registry import register_encoder, register_network
 from handseg.training.fit import FitOptions, fit
 from handseg.training.losses import register_loss
 from handseg.training.recipe import Recipe
+from handseg.training.run import train
 
-__all__ = ["FitOptions", "Recipe", "fit", "register_encoder", "register_loss", "register_network"]
+__all__ = ["FitOptions", "Recipe", "fit", "register_encoder", "register_loss", "register_network", "train"]

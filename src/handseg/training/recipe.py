@@ -15,11 +15,11 @@ from handseg.errors import TrainingError
 from handseg.inference.card import ModelCard
 from handseg.masks.labels import HAND_CLASSES
 from handseg.nets import EncoderUNet, UNet
-from handseg.training.ranges import refuse_out_of_range
-from handseg.training.recipe_file import layered, packaged_recipes, parse_settings, recipe_values
 from handseg.nets.blocks import SegmentationNet
 from handseg.nets.registry import ENCODERS, NETWORKS
 from handseg.training.losses import LOSSES, MarginalLoss
+from handseg.training.ranges import refuse_out_of_range
+from handseg.training.recipe_file import layered, packaged_recipes, parse_settings, recipe_values
 
 __all__ = ["Input", "Loss", "Network", "Optimizer", "Recipe", "Run", "packaged_recipes"]
 T = TypeVar("T")
