@@ -28,7 +28,7 @@ LAYERS = (  # from the top; what stands in a line imports from the lines below i
     ("draw", "metrics"),
     ("image",),
     ("nets", "files", "parallel"),
-    ("errors",),
+    ("errors", "version"),
 )
 TORCH = {"nets", "training", "export"}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from handseg.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from handseg.errors import HandsegError
     from handseg.inference.card import ModelCard
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from handseg.models import load
     from handseg.pipeline import HandSegmentationPipeline
     from handseg.video.live import live
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Hand",

@@ -12,9 +12,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from handseg import __version__
 from handseg.errors import HandsegError, ImageError
 from handseg.inference.segmenter import Segmenter
+from handseg.version import __version__
 from handseg.video.frame import frame_files
 
 RECORD_FILE = ".handseg.jsonl"

@@ -8,8 +8,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from handseg import __version__
 from handseg.errors import HandsegError
+from handseg.version import __version__
 
 COMMANDS = {
     "bench": "Measure how fast it is on this machine.",

@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from handseg import __version__, draw
+from handseg import draw
 from handseg.errors import HandsegError, MissingExtraError
 from handseg.image import decode_image, encode_png
 from handseg.inference.segmenter import Segmenter
 from handseg.masks.labels import LabelPolicy
+from handseg.version import __version__
 
 try:
     import anyio

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-import handseg
 from handseg.data.sample import Sample
 from handseg.data.splits import Split
 from handseg.errors import TrainingError
 from handseg.files import write_atomically
 from handseg.inference.engines import find_model, packaged_models
+from handseg.version import __version__
 
 FILE = "run.json"
 PACKAGES = ("torch", "lightning", "numpy")
@@ -88,7 +88,7 @@ def describe(
         "teacher": None if teacher is None else file_hash(teacher),
         **machine,
         "versions": {
-            "handseg": handseg.__version__,
+            "handseg": __version__,
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},
         },
