@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -140,41 +139,17 @@ def test_a_teacher_is_kept_in_the_run_and_used_again_by_a_resumed_one(dataset: P
         'name = "tiny"\n[network]\narchitecture = "UNet"\nwidths = [4]\n[input]\nsize = [32, 32]\n'
         '[loss]\ndistil = 0.3\n[run]\nepochs = 1\nprecision = "32"\nema = 0.5\n'
     )
-    arms, out = tmp_path / "arms", tmp_path / "run"
-    shutil.copytree(dataset, arms)
-    command = ("train", "--recipe", recipe, "--data", dataset, "--forearm-data", arms, "--extra-data", arms)
-    command += ("-o", out, "--threads", 1)
+    out = tmp_path / "run"
+    command = ("train", "--recipe", recipe, "--data", dataset, "-o", out, "--threads", 1)
     assert run(*command, "--teacher", "best").exit_code == 1
     assert not (out / "last.ckpt").exists()
     result = run(*command, "--teacher", "default", "--accelerator", "cpu")
     assert result.exit_code == 0, result.output
-    assert "12 with forearms, 12 of other scenes" in result.output
     assert (out / "teacher.onnx").read_bytes() == find_model("default").read_bytes()
     (out / "teacher.onnx").write_bytes(b"no model")
     result = run(*command, "--resume", "--epochs", 2)
     assert result.exit_code == 1
     assert "teacher.onnx: not an ONNX model" in result.output
-
-
-def test_landmarks_are_kept_in_the_run_and_must_fit_its_images(dataset: Path, tmp_path: Path) -> None:
-    pytest.importorskip("lightning", reason="lightning isn't installed: handseg[train]")
-    recipe, arms, out, landmarks = (tmp_path / name for name in ("tiny.toml", "arms", "run", "landmarks.json"))
-    recipe.write_text(
-        'name = "tiny"\n[network]\narchitecture = "UNet"\nwidths = [4]\nforearm = true\n[input]\nsize = [32, 32]\n'
-        '[run]\nepochs = 1\nprecision = "32"\n'
-    )
-    shutil.copytree(dataset, arms)
-    command = ("train", "--recipe", recipe, "--data", dataset, "--forearm-data", arms, "-o", out, "--threads", 1)
-    landmarks.write_text(json.dumps({"elsewhere/a.png": []}))
-    result = run(*command, "--landmarks", landmarks)
-    assert result.exit_code == 1
-    assert "landmarks.json: has landmarks for none of these images" in result.output
-    assert not out.exists()
-    hand = [[10.0 + i, 20.0 - i] for i in range(21)]
-    landmarks.write_text(json.dumps({f"arms/{p.name}": [hand] for p in (arms / "images").iterdir()}))
-    result = run(*command, "--landmarks", landmarks, "--accelerator", "cpu")
-    assert result.exit_code == 0, result.output
-    assert (out / "landmarks.json").read_bytes() == landmarks.read_bytes()
 
 
 def test_check_names_inverted_masks(dataset: Path) -> None:

@@ -109,27 +109,6 @@ def test_two_datasets_with_equal_names_are_split_together(tmp_path: Path) -> Non
     assert missing.output.count("isn't in the data") == 12
 
 
-def test_other_training_data_counts_as_learned_from_and_is_told_where_it_leaks(tmp_path: Path, recipe: Path) -> None:
-    pytest.importorskip("lightning", reason="lightning isn't installed: handseg[train]")
-    root = make(tmp_path / "set", *(f"c{i // 2}/a{i}" for i in range(10)))
-    extra = make(tmp_path / "extra", "day/x", "day/y", seed=3)
-    arms = make(tmp_path / "arms", "room/x", "room/y", seed=4)
-    run("data", "split", root, "-o", tmp_path / "split.json")
-    held = json.loads((tmp_path / "split.json").read_text())["test"][0]
-    command = ("train", "--recipe", recipe, "--data", root, "--extra-data", extra, "--forearm-data", arms)
-    command += ("--threads", 1, "--accelerator", "cpu", "-o")
-    result = run(*command, tmp_path / "run")
-    assert result.exit_code == 0, result.output
-    assert "a leak" not in result.output
-    for folder, session in ((extra, "extra:day"), (arms, "arms:room")):
-        told = run("evaluate", folder, "--model", tmp_path / "run" / "last.ckpt").output
-        assert f"2 are of sessions that the model learned from: {session}" in told
-    shutil.copy(root / "images" / f"{held}.png", extra / "images" / "day" / "x.png")
-    result = run(*command, tmp_path / "again")
-    assert "a leak: " in result.output
-    assert "day/x.png (trained on)" in result.output
-
-
 def test_the_faults_as_json(dataset: Path, tmp_path: Path) -> None:
     mask = sorted((dataset / "masks").iterdir())[0]
     save_png(mask, np.zeros((9, 9), np.uint8))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handseg.data import read_background, read_dataset, read_extra, read_forearm, read_unlabelled
+from handseg.data import read_background, read_dataset, read_unlabelled
 from handseg.errors import DataError
 from handseg.image import save_png
 
@@ -47,21 +47,6 @@ def test_forearms_beside_the_masks_are_found(dataset: Path) -> None:
     save_png(dataset / "forearms" / first.name, label[:5])
     with pytest.raises(DataError, match=rf"forearms/{first.name}: the mask has 96×5 pixels"):
         samples[0].load_forearm()
-
-
-def test_each_kind_of_folder_is_given_as_what_it_is(dataset: Path) -> None:
-    assert {s.extra for s in read_extra(dataset)} == {str(dataset)}
-    assert {s.policy for s in read_forearm(dataset)} == {"hand+forearm"}
-    name = sorted((dataset / "masks").iterdir())[0].stem
-    suffix = next((dataset / "images").glob(f"{name}.*")).suffix
-    for policy, read, option in (
-        ("hand", read_forearm, "--extra-data"),
-        ("hand+forearm", read_extra, "--forearm-data"),
-    ):
-        index = f"name,image,mask,policy\nfirst,images/{name}{suffix},masks/{name}.png,{policy}\n"
-        (dataset / "index.csv").write_text(index)
-        with pytest.raises(DataError, match=f"first is labelled .*; give it as {option}"):
-            read(dataset)
 
 
 def test_a_missing_mask_is_named(dataset: Path) -> None:

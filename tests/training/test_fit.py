@@ -27,6 +27,7 @@ from handseg.training.checkpoint import load_checkpoint, run_checkpoint
 from handseg.training.engine import CheckpointEngine
 from handseg.training.fit import FitOptions, drawing_weights, fit
 from handseg.training.lock import alone_in
+from handseg.training.module import HandModule
 from handseg.training.recipe import Recipe, packaged_recipes
 
 TINY = Recipe.from_dict(
@@ -264,31 +265,17 @@ def test_a_checkpoint_tells_all_sessions_behind_it(
     assert {*load_checkpoint(second).sessions} == own | {"elsewhere", "taught"}
 
 
-def test_each_kind_of_data_is_drawn_by_its_share(dataset: Path) -> None:
+def test_each_source_is_drawn_by_its_share(dataset: Path) -> None:
     samples = read_dataset(dataset)
     mixed = [
-        *samples[:2],
-        *(replace(s, policy="hand+forearm") for s in samples[2:4]),
-        *(replace(s, label=(), background=True) for s in samples[4:5]),
-        *(replace(s, label=(), unlabelled=True) for s in samples[5:7]),
-        *(replace(s, extra="photos") for s in samples[7:8]),
-        *(replace(s, extra="many", session=s.name) for s in samples[8:]),
+        *(replace(s, source="desks") for s in samples[:2]),
+        *(replace(s, source="arms", policy="hand+forearm") for s in samples[2:5]),
+        *(replace(s, source="rooms", label=(), background=True) for s in samples[5:]),
     ]
-    shares = {"forearm_share": 0.3, "background_share": 0.1, "unlabelled_share": 0.2, "extra_share": 0.3}
-    recipe = replace(TINY, run=replace(TINY.run, **shares))
-    weights = drawing_weights(mixed, recipe)
+    weights = drawing_weights(mixed, 0.5, {"desks": 0.6, "arms": 0.3, "rooms": 0.1})
     assert weights is not None
-    assert [part.sum() for part in np.split(weights, [2, 4, 5, 7, 8])] == pytest.approx(
-        [0.1, 0.3, 0.1, 0.2, 0.15, 0.15]
-    )
-    assert drawing_weights(samples, recipe) is None
-
-
-def test_shares_that_leave_nothing_for_the_main_data_are_named(dataset: Path) -> None:
-    first, *others = read_dataset(dataset)
-    mixed = [first, *(replace(s, policy="hand+forearm") for s in others)]
-    with pytest.raises(TrainingError, match="leave nothing for --data"):
-        drawing_weights(mixed, replace(TINY, run=replace(TINY.run, forearm_share=1.0)))
+    assert [part.sum() for part in np.split(weights, [2, 5])] == pytest.approx([0.6, 0.3, 0.1])
+    assert drawing_weights(samples, 1.0, {}) is None
 
 
 def test_early_stopping_ends_a_run_that_stalls(sides, tmp_path: Path) -> None:
@@ -340,3 +327,10 @@ def test_false_hands_alone_arent_all_background(sides, tmp_path: Path) -> None:
         save_png(sample.label, np.pad(np.full((6, 8), 255, np.uint8), ((60, 6), (80, 8))))
     recipe = replace(TINY, run=replace(TINY.run, epochs=12))
     assert fit(recipe, train, val, tmp_path / "run", OPTIONS).is_file()
+
+
+def test_a_trapezoid_stays_and_then_falls_to_nothing() -> None:
+    recipe = replace(TINY, optimizer=replace(TINY.optimizer, schedule="trapezoid", warmup=4, cooldown=0.25))
+    module = HandModule(recipe.to_dict(), steps=100, pretrained=False)
+    rates = [module.rate(step) for step in (0, 3, 50, 75, 80, 100, 120)]
+    assert rates == pytest.approx([0.25, 1, 1, 1, 0.8, 0, 0])

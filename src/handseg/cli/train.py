@@ -44,6 +44,12 @@ if TYPE_CHECKING:
     help="Where a root of the mixture's file lies; may be given again.",
 )
 @click.option(
+    "--only", multiple=True, metavar="SOURCE", help="Of the mixture, these sources alone; may be given again."
+)
+@click.option(
+    "--limit", type=click.IntRange(1), help="At most so many images of each source and side, for a trial run."
+)
+@click.option(
     "--teacher",
     help="Model, packaged or a file, that finds the wrist in labels that include the forearm, and is imitated by "
     "recipes that distil; must not have seen the test side. Default: the shape of the labels. Kept in the run.",
@@ -92,6 +98,8 @@ def command(
     data: tuple[Path, ...],
     mixture: Path | None,
     roots: tuple[str, ...],
+    only: tuple[str, ...],
+    limit: int | None,
     teacher: str | None,
     output: Path,
     split: Path | None,
@@ -125,12 +133,15 @@ def command(
     if resume and not (output / "last.ckpt").is_file() and not (output / SPLIT_FILE).is_file():
         raise TrainingError(f"{output / SPLIT_FILE}: nothing to resume; start the run without --resume")
     shares: dict[str, float] = {}
+    text = ""
     if mixture is not None:
         alone = {"--data": data, "--split": split, "--group-by": group_by, "--mask-values": mask_values}
         if others := [option for option, value in alone.items() if value]:
             raise TrainingError(f"{others[0]} isn't for a mixture; write it into {mixture}")
-        read = _read_mixture(mixture, roots, output)
-        samples, sides, shares, sources = read.samples, read.split, read.shares, read.sources
+        read = _read_mixture(mixture, roots, output, only, limit or 0)
+        samples, sides, shares, sources, text = read.samples, read.split, read.shares, read.sources, read.text
+    elif roots or only or limit:
+        raise TrainingError("--root, --only and --limit go with --mixture")
     elif data:
         samples, sides, sources = _read_data(data, output, split, protocol, group_by, mask_values, resume)
     else:
@@ -138,7 +149,11 @@ def command(
     if final:
         sides = sides.without_test()
     train, val, test = (sides.select(samples, side) for side in SUBSETS)
-    kinds = [("with forearms", [s for s in train if s.policy != "hand"]), ("without hands", [s for s in train if s.background]), ("without labels", [s for s in train if s.unlabelled])]
+    kinds = [
+        ("with forearms", [s for s in train if s.policy != "hand"]),
+        ("without hands", [s for s in train if s.background]),
+        ("without labels", [s for s in train if s.unlabelled]),
+    ]
     of_these = ", ".join(f"{len(members)} {kind}" for kind, members in kinds if members)
     click.echo(
         f"{chosen.name}: {len(train)} images to train on{f' ({of_these})' if of_these else ''}, "
@@ -149,7 +164,7 @@ def command(
     wrist = _keep_teacher(teacher, output, options.threads)
     keep_freed_memory()
     held_out = {s.session for s in test}
-    origin = Origin(command=shlex.join(["handseg", *sys.argv[1:]]), sources=sources, split=sides)
+    origin = Origin(command=shlex.join(["handseg", *sys.argv[1:]]), sources=sources, split=sides, mixture=text)
     checkpoint = fit(
         chosen,
         train,
@@ -206,15 +221,15 @@ def _read_data(
     return samples, sides, by_folder("--data", data, samples)
 
 
-def _read_mixture(path: Path, roots: Sequence[str], run: Path) -> MixtureData:
+def _read_mixture(path: Path, roots: Sequence[str], run: Path, only: Sequence[str], limit: int) -> MixtureData:
     """The data of a mixture's file; refused where the run in the folder was begun with other sides."""
     from handseg.data import Mixture, Split
     from handseg.training.fit import SPLIT_FILE
 
     if wrong := [root for root in roots if "=" not in root]:
         raise TrainingError(f"--root {wrong[0]}: no NAME=FOLDER; write it as data=/where/it/lies")
-    mixture = Mixture.load(path, dict(root.split("=", 1) for root in roots))
-    read = mixture.read(prints_of)
+    mixture = Mixture.load(path, dict(root.split("=", 1) for root in roots), only)
+    read = mixture.read(prints_of, limit)
     tell_meaning(read.samples)
     if read.left_out:
         click.echo(

@@ -1,23 +1,23 @@
-"""Mixture: all the data of a training in one TOML file, source by source, and who is trained on, validated on, tested on.
+"""Mixture: all the data of a training in one TOML file, source by source, and its training, validation and test sides.
 
-    [roots]
-    data = "../datasets"
+[roots]
+data = "../datasets"
 
-    [[source]]
-    name = "desk"
-    folders = ["{data}/desk"]
-    policy = "hand+forearm"
-    share = 0.3
-    val = ["p04"]
-    test = 50
-    terms = "CC BY 4.0"
+[[source]]
+name = "desk"
+folders = ["{data}/desk"]
+policy = "hand+forearm"
+share = 0.3
+val = ["p04"]
+test = 50
+terms = "CC BY 4.0"
 """
 
 from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -103,12 +103,14 @@ class Source:
 @dataclass(frozen=True)
 class MixtureData:
     """What a mixture's file comes to. samples: all, each with its `source`. split: their sides. shares: source → share
-    of the draws, of those that are trained on. left_out: images to train on that look like one held out, and aren't."""
+    of the draws, of those that are trained on. left_out: images to train on that look like one held out, and aren't.
+    text: of the file."""
 
     samples: list[Sample]
     split: Split
     shares: dict[str, float]
     left_out: list[Sample]
+    text: str = ""
 
     @property
     def sources(self) -> dict[str, list[Sample]]:
@@ -126,8 +128,11 @@ class Mixture:
     text: str = field(repr=False, compare=False, default="")
 
     @classmethod
-    def load(cls, path: str | Path, roots: Mapping[str, str | Path] | None = None) -> Mixture:
-        """A mixture's file. roots: other places than its [roots] table says.
+    def load(
+        cls, path: str | Path, roots: Mapping[str, str | Path] | None = None, only: Collection[str] = ()
+    ) -> Mixture:
+        """A mixture's file. roots: other places than its [roots] table says. only: the names of the sources that are
+        taken; none for all.
 
         Folders in it are relative to the file. Raises DataError, naming the file, the source and the key, when it isn't
         valid.
@@ -155,12 +160,17 @@ class Mixture:
             if source.name in seen:
                 raise DataError(f"{path}: two sources are called {source.name}; rename one")
             seen.add(source.name)
+        if strange := sorted({*only} - seen):
+            raise DataError(f"{path}: has no source {strange[0]!r}; its sources are {', '.join(sorted(seen))}")
+        sources = tuple(source for source in sources if not only or source.name in only)
         if not any(source.share for source in sources):
             raise DataError(f"{path}: no source has a share of the draws; give one `share = 1`")
         return cls(path, sources, text)
 
-    def read(self, prints: Any = None) -> MixtureData:
+    def read(self, prints: Any = None, limit: int = 0) -> MixtureData:
         """Read all sources.
+
+        limit: at most so many images of each source and side, for a trial run; 0 for all.
 
         prints: a function from samples to the fingerprints of their images (see `handseg.data.copies`), by which copies
         of what is held out are left out of the training; None doesn't look for them.
@@ -176,6 +186,8 @@ class Mixture:
                 to_val, to_test = source.sides(own)
             except DataError as error:
                 raise DataError(f"{self.path}: {error}") from error
+            if limit:
+                own = _thinned(own, (to_val, to_test), limit)
             samples, val, test = samples + own, val | to_val, test | to_test
         samples = with_unique_names(samples)
         val -= test
@@ -204,7 +216,17 @@ class Mixture:
             split,
             {name: share for name, share in shares.items() if share and name in trained},
             [s for s in samples if s.name in copies],
+            self.text,
         )
+
+
+def _thinned(samples: Sequence[Sample], held: Sequence[Collection[str]], limit: int) -> list[Sample]:
+    """At most `limit` samples of each side, evenly over their order. held: the sessions of the sides but training."""
+    kept = []
+    for side in range(len(held) + 1):
+        own = [s for s in samples if next((i for i, h in enumerate(held) if s.session in h), len(held)) == side]
+        kept += own[:: max(1, -(-len(own) // limit))]
+    return kept
 
 
 def _digest(path: Path) -> str:
@@ -257,7 +279,7 @@ def _source(table: dict[str, Any], roots: Mapping[str, Path], path: Path) -> Sou
             raise DataError(f"{where}: {key} is {table[key]!r}; it must be text")
     folders = table.get("folders")
     if not table.get("name") or not isinstance(folders, list) or not folders:
-        raise DataError(f"{where}: needs a name and folders, as folders = [\"my_photos\"]")
+        raise DataError(f'{where}: needs a name and folders, as folders = ["my_photos"]')
     for key, known_values in (("policy", LABEL_POLICIES), ("role", ROLES)):
         if key in table and table[key] not in known_values:
             raise DataError(f"{where}: unknown {key} {table[key]!r}; use {', '.join(known_values)}")
@@ -299,4 +321,4 @@ def _groups(value: Any, where: str) -> Groups:
         return value
     if isinstance(value, list) and all(isinstance(v, str) for v in value):
         return tuple(value)
-    raise DataError(f"{where} is {value!r}; it must be sessions as [\"p04\"], a number of images, or \"all\"")
+    raise DataError(f'{where} is {value!r}; it must be sessions as ["p04"], a number of images, or "all"')

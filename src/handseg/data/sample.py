@@ -27,9 +27,9 @@ class Sample:
     from 1 on in that order. forearm: where a label of policy `hand` tells of the bare forearm too, a file that is 255
     there, 0 where there is none, and between where it doesn't say. meaning: of the values in a mask file. inverted: the
     file shows the background; None: it may, but is read as it is. empty: it shows no hand. dataset: the name of the
-    dataset, which is its folder's. source: of a mixture, see `handseg.data.mixture`. background: of a collection without hands, there to show what is none. unlabelled: nothing
-    is known of it, it is there for a teacher to be imitated on. landmarks: of each hand that a tracker found, float32
-    (21, 2) in pixels, see `handseg.data.landmarks`.
+    dataset, which is its folder's. source: of a mixture, see `handseg.data.mixture`. background: of a collection
+    without hands, there to show what is none. unlabelled: nothing is known of it, it is there for a teacher to be
+    imitated on. landmarks: of each hand that a tracker found, float32 (21, 2) in pixels, see `handseg.data.landmarks`.
     """
 
     name: str

@@ -33,6 +33,7 @@ from handseg.data.loading import (
 from handseg.data.sample import Sample
 from handseg.data.verify import verify
 from handseg.errors import TrainingError
+from handseg.image import write_atomically
 from handseg.segmenter import Segmenter
 from handseg.training.callbacks import Curves, Guard, moving_average
 from handseg.training.lock import alone_in, first_process
@@ -52,6 +53,7 @@ KNOWN_WARNINGS = (
     ".*in eval mode at the start of training",  # the encoder's statistics, or all but the part that is trained
 )
 SPLIT_FILE = "split.json"
+MIXTURE_FILE = "mixture.toml"
 CHECK_FILE = "check_images.txt"  # the validation images that `handseg export` compares on
 CHECK_IMAGES = 20
 MEASURED_BATCHES = 10  # on which the batch normalisation of an exported model is measured
@@ -93,7 +95,8 @@ def fit(
     differs from the run's `run.json` is an error. force: go on all the same. origin: what `run.json` tells besides.
     init: a checkpoint, or a packaged or exported model, to start from; its network or encoder must be the recipe's.
     teacher: finds the wrist in hand+forearm labels (None: their shape does), and is imitated if the recipe says so.
-    shares: of the draws, of each source of a mixture. held_out: sessions to be tested on; a warning says which of them `init` or `teacher` has learned from.
+    shares: of the draws, of each source of a mixture. held_out: sessions to be tested on; a warning says which of them
+    `init` or `teacher` has learned from.
     Raises TrainingError when the run can't start or was stopped because it was useless, DataError for bad data.
     """
     origin = origin or Origin()
@@ -138,6 +141,8 @@ def fit(
             write_manifest(folder, manifest, before)
             if origin.split is not None:
                 origin.split.save(folder / SPLIT_FILE)
+            if text := origin.mixture.encode():
+                write_atomically(folder / MIXTURE_FILE, lambda file: file.write(text))
         return _fit(recipe, train, val, folder, options, standing, init, teacher, shares, held_out)
 
 

@@ -41,12 +41,13 @@ class Origin:
     """What a run is made from, beyond what its samples tell.
 
     command: as it was typed. sources: the samples of each folder, by the option and path that named it. split: kept in
-    the run as `split.json`.
+    the run as `split.json`. mixture: the text of its file, kept as `mixture.toml`.
     """
 
     command: str = ""
     sources: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
     split: Split | None = None
+    mixture: str = ""
 
 
 def by_folder(option: str, folders: Iterable[Path], samples: Sequence[Sample]) -> dict[str, list[Sample]]:

@@ -64,8 +64,8 @@ class Optimizer:
     encoder's rate. schedule: `plateau` halves on a validation loss that stalls for 5 epochs; `cosine` warms up
     linearly for `warmup` steps, then falls to 0 at the last epoch; `trapezoid` warms up, stays, and falls to 0 along a
     line in the last `cooldown` of the steps, so that a run whose end isn't settled can be ended, or lengthened, at any
-    time (Hägele et al., Scaling laws and compute-optimal training beyond fixed training durations, 2024). clip: largest gradient norm; 0 for none. only: the
-    part of the network that is trained, all else staying as it is; "" for all of it."""
+    time (Hägele et al., Scaling laws and compute-optimal training beyond fixed training durations, 2024). clip: largest
+    gradient norm; 0 for none. only: the part of the network that is trained, all else staying as it is; "" for all."""
 
     name: Literal["adam", "adamw"] = "adamw"
     lr: float = 1e-3
