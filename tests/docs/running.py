@@ -100,9 +100,12 @@ class PageRun:
         return output.getvalue()
 
     def _short_recipe(self, arguments: list[str]) -> Path:
-        """The recipe that is asked for, with two steps of small views."""
+        """The recipe that is asked for, in two steps of small views; with nano's network but for --init."""
+        recipes = ROOT / "src/handseg/training/recipes"
         asked = arguments[arguments.index("--recipe") + 1] if "--recipe" in arguments else "default"
-        text = (ROOT / f"src/handseg/training/recipes/{asked}.toml").read_text("utf-8")
+        assert (recipes / f"{asked}.toml").is_file(), f"there is no recipe {asked}"
+        text = (recipes / f"{asked if '--init' in arguments else 'nano'}.toml").read_text("utf-8")
+        text = re.sub("^name = .*$", f'name = "{asked}"', text, count=1, flags=re.MULTILINE)
         for key, value in (("size", "[64, 96]"), ("batch_size", "2"), ("draws", "4"), ("validate_every", "1")):
             text = re.sub(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
         path = self.folder / "short.toml"
@@ -158,7 +161,9 @@ def commands_of(text: str) -> list[str]:
 
 def is_plain(command: str) -> bool:
     """handseg with arguments and nothing else, so that it needs no shell."""
-    return command.startswith("handseg ") and not re.search(r"[|><&;$`*]", re.sub(r"\s#.*|\"[^\"]*\"|'[^']*'", "", command))
+    return command.startswith("handseg ") and not re.search(
+        r"[|><&;$`*]", re.sub(r"\s#.*|\"[^\"]*\"|'[^']*'", "", command)
+    )
 
 
 def arguments_of(command: str) -> list[str]:

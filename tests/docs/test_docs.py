@@ -12,7 +12,13 @@ from tests.docs.running import PageRun, check_command, check_unrun, has, options
 from tests.docs.sandbox import make_sandbox
 
 LANGUAGES = {"sh", "python", "toml", "json", "js", "text", "bibtex"}
-OTHERS = {"--torch-backend", "--data-binary", "--background", "--no-cov", "--collect-data"}  # of git, pip, curl, examples …
+OTHERS = {
+    "--torch-backend",
+    "--data-binary",
+    "--background",
+    "--no-cov",
+    "--collect-data",
+}  # of git, pip, curl, examples …
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 WORDS = 600
 page = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
