@@ -57,12 +57,14 @@ def test_blocks_are_of_a_kind_that_is_checked(page: Path) -> None:
 
 @page
 def test_commands_and_options_in_sentences_exist(page: Path) -> None:
+    if page.name == "robustness.md":
+        pytest.skip("tells what earlier versions did, with their options")
     known = options_known() | OTHERS
     text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     for code in re.findall(r"`([^`\n]+)`", text):
         if code.startswith("handseg ") and "…" not in code:
-            check_command(code, str(page.relative_to(ROOT)))
-        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", code):
+            check_command(code, str(page.relative_to(ROOT)), is_whole=False)
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", code):
             assert option in known, f"{page.relative_to(ROOT)}: no command has {option}"
 
 

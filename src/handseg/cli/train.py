@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--teacher",
-    help="Model that finds the wrist in labels that include the forearm, and that some recipes imitate: a packaged name "
-    "or a file. It must not have seen the test side. Default: the shape of the arm tells. A copy is kept in the run.",
+    help="Model that finds the wrist in labels that include the forearm, and that some recipes imitate: a name or a "
+    "file. It must not have seen the test side. Default: the shape of the arm tells. A copy is kept in the run.",
 )
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option(
