@@ -1,6 +1,6 @@
 """Where a hand ends, from the 21 landmarks of a hand tracker: a second way to find the wrist in labels with forearms.
 
-A file of landmarks is made by docs/models/collect_landmarks.py, JSON: `{"utg/train_001_002.jpg": [[[x, y], … 21], …]}`,
+A file of landmarks is made by weights/collect_landmarks.py, JSON: `{"utg/train_001_002.jpg": [[[x, y], … 21], …]}`,
 by the image's folder and file name, in pixels; 0 the wrist, 1 to 4 the thumb, …, 17 to 20 the little finger.
 """
 
@@ -36,7 +36,7 @@ def with_landmarks(samples: Sequence[Sample], path: Path) -> list[Sample]:
             key: tuple(_hand(hand) for hand in hands) for key, hands in json.loads(path.read_text("utf-8")).items()
         }
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: not a file of landmarks ({error}); see docs/models/collect_landmarks.py") from error
+        raise DataError(f"{path}: not a file of landmarks ({error}); see weights/collect_landmarks.py") from error
     kept = [replace(s, landmarks=found.get(_key(s.image), ())) if s.policy == "hand+forearm" else s for s in samples]
     if not any(s.landmarks for s in kept):
         raise DataError(f"{path}: has landmarks for none of these images; collect them from the same folders")
