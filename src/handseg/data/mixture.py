@@ -142,7 +142,7 @@ class Mixture:
             text = path.read_text(encoding="utf-8-sig")
             values = tomllib.loads(text)
         except (OSError, ValueError) as error:
-            raise DataError(f"{path}: can't be read as a mixture ({error}); see docs/training.md") from error
+            raise DataError(f"{path}: no mixture's file that can be read ({error}); see docs/training.md") from error
         if unknown := sorted(values.keys() - {"roots", "source"}):
             raise DataError(f"{path}: unknown entry {unknown[0]!r}; use roots and source")
         tables, named = values.get("source"), values.get("roots", {})
