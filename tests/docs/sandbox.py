@@ -39,9 +39,9 @@ def make_sandbox(folder: Path) -> Path:
 
 
 def _own_data(folder: Path, seed: int = 1) -> None:
-    """24 images of 4 sessions, a folder each."""
+    """12 images of 4 sessions, a folder each."""
     rng = np.random.default_rng(seed)
-    for i in range(24):
+    for i in range(12):
         for part, picture in zip(("images", "masks"), scene(rng)):
             path = folder / part / ("anna", "ben", "carla", "david")[i % 4] / f"{i:03d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
