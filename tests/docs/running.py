@@ -206,10 +206,12 @@ def check_command(command: str, where: str, *, is_whole: bool = True) -> None:
     except click.exceptions.Exit:
         pass
     except click.MissingParameter as error:
-        assert not is_whole, f"{where}: {command}: {error.format_message()}"
+        if is_whole:
+            raise AssertionError(f"{where}: {command}: {error.format_message()}") from error
     except click.BadParameter as error:
         is_file = isinstance(getattr(error.param, "type", None), click.Path)  # one that isn't here
-        assert is_file, f"{where}: {command}: {error.format_message()}"
+        if not is_file:
+            raise AssertionError(f"{where}: {command}: {error.format_message()}") from error
     except click.UsageError as error:
         raise AssertionError(f"{where}: {command}: {error.format_message()}") from error
 
