@@ -1,7 +1,7 @@
-.PHONY: setup lint test ci example
+.PHONY: setup lint test docs docs-outputs ci example
 
 setup:  ## everything a contributor needs, in the active environment
-	pip install -e ".[dev]"
+	pip install -e ".[dev,docs]"
 
 lint:
 	ruff format --check .
@@ -10,6 +10,12 @@ lint:
 
 test:
 	pytest -n 2
+
+docs:  ## the site, in site/; stops at a link that leads nowhere
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+
+docs-outputs:  ## write what the docs' blocks print, and their pictures, anew
+	python -m tests.docs
 
 ci:  ## what CI runs
 	bash .ci/run

@@ -13,13 +13,13 @@ from handseg.version import __version__
 
 COMMANDS = {
     "bench": "Measure how fast it is on this machine.",
-    "camera": "Show the hands before a camera, live.",
+    "camera": "Show the hands in front of a camera, live.",
     "data": "Prepare, check and split datasets.",
     "evaluate": "Score a model on labelled images.",
     "export": "Turn a trained checkpoint into an ONNX, INT8 or TorchScript file.",
     "info": "Say which versions, engines, devices and models there are here.",
     "models": "List the packaged models and their cards.",
-    "predict": "Write hand masks for images and folders.",
+    "predict": "Write hand masks for images, videos and folders.",
     "serve": "Answer requests for masks over HTTP.",
     "train": "Train a model of your own.",
 }

@@ -25,17 +25,15 @@ def parse_sizes(_ctx: click.Context, _param: click.Parameter, values: tuple[str,
 
 
 @click.command(name="bench")
-@click.option(
-    "--model", "-m", "models", multiple=True, default=["default"], show_default=True, help="May be given again."
-)
+@click.option("--model", "-m", "models", multiple=True, default=["default"], show_default=True, help="May be repeated.")
 @click.option(
     "--engine",
     "engines",
     multiple=True,
     type=click.Choice(options.ENGINES),
-    help="May be given again. Default: all that are installed.",
+    help="May be repeated. Default: all that are installed.",
 )
-@click.option("--threads", multiple=True, type=click.IntRange(1), help="May be given again. Default: 1, and all cores.")
+@click.option("--threads", multiple=True, type=click.IntRange(1), help="May be repeated. Default: 1, and all cores.")
 @click.option(
     "--frame",
     "frames",
@@ -44,7 +42,7 @@ def parse_sizes(_ctx: click.Context, _param: click.Parameter, values: tuple[str,
     metavar="WIDTHxHEIGHT",
     default=["1280x720"],
     show_default=True,
-    help="Size of the image; may be given again.",
+    help="Size of the image; may be repeated.",
 )
 @click.option(
     "--input",
@@ -52,7 +50,7 @@ def parse_sizes(_ctx: click.Context, _param: click.Parameter, values: tuple[str,
     multiple=True,
     callback=parse_sizes,
     metavar="WIDTHxHEIGHT",
-    help="Size of the network's input, of which only the area counts with most models; may be given again. "
+    help="Size of the network's input, of which only the area counts with most models; may be repeated. "
     "Default: the model's own.",
 )
 @click.option(

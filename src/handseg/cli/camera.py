@@ -28,7 +28,7 @@ VIEWS = ("overlay", "blur", "cutout", "heatmap", "mask", "camera")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Record what is shown to this MP4 file.")
 @click.option("--overwrite", is_flag=True, help="Record over a file that is there.")
 @click.option("--mjpeg", type=click.IntRange(0, 65535), help="Serve to browsers at this port; 0: a free one.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Who is served: 0.0.0.0 is everybody.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve at; 0.0.0.0 lets everyone in.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many.")
 @click.option("--smooth/--no-smooth", default=True, show_default=True, help="Steady the masks from frame to frame.")
 @options.model
@@ -55,7 +55,7 @@ def command(
     threads: int | None,
     test_time: TestTime,
 ) -> None:
-    """Show the hands before a camera, live: in a window, or in the browser where there can be none.
+    """Show the hands in front of a camera, live: in a window, or in the browser where no window can be opened.
 
     Keys in the window: v for the next view, s to save the picture here, q to quit. Ctrl-C ends a recording
     properly. A video file as the device stands for a camera: its frames come at their times, late ones are dropped.

@@ -24,8 +24,8 @@ from handseg.inference.card import ModelCard
     type=click.Path(path_type=Path),
     help="Folder of images to compare on; default: the run's own validation images.",
 )
-@click.option("--half", is_flag=True, help="Store the weights in half precision (ONNX): half the file.")
-@click.option("--int8", is_flag=True, help="Quantise to INT8 (ONNX): a quarter of the file, and faster.")
+@click.option("--half", is_flag=True, help="Store the weights in half precision (ONNX): half the size.")
+@click.option("--int8", is_flag=True, help="Quantise to INT8 (ONNX): a quarter of the size, and faster.")
 @click.option(
     "--calibrate",
     type=click.Path(path_type=Path),

@@ -32,7 +32,7 @@ model = click.option(
 engine = click.option(
     "--engine",
     type=click.Choice(ENGINES),
-    help="Default: onnxruntime; torchscript for a .pt file.",
+    help="What runs the model. Default: onnxruntime; torchscript for a .pt file.",
 )
 device = click.option(
     "--device",
@@ -55,21 +55,23 @@ mask_values = click.option(
     "(#ff0000). Default: what its dataset.toml says, else 0 background, 128 unknown, and the one other value hand.",
 )
 threshold = click.option(
-    "--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Default: the model's own."
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Probability from which on a pixel is hand. Default: the model's own.",
 )
 min_area = click.option(
     "--min-area",
     type=click.FloatRange(0, 1),
     default=0.0002,  # handseg.masks.result.MIN_AREA, whose import would bring numpy
     show_default=True,
-    help="Share of the picture that a region must cover to be a hand; smaller ones are left out of everything.",
+    help="Share of the picture that a hand must cover; smaller regions are left out everywhere.",
 )
 min_confidence = click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
     help="Mean probability that a hand must have. Default: 0.1 above the threshold, but at most 0.7.",
 )
-threads = click.option("--threads", type=click.IntRange(1), help="Default: all cores.")
+threads = click.option("--threads", type=click.IntRange(1), help="Number of threads. Default: all cores.")
 second_look = click.option(
     "--second-look/--no-second-look",
     default=True,
@@ -88,7 +90,7 @@ group_by = click.option(
     "--group-by",
     default="",
     metavar="RULE",
-    help="Which images are one session: folder (below images/), folder:N (the first N of them), column:NAME (of "
+    help="Which images belong to one session: folder (below images/), folder:N (the first N of them), column:NAME (of "
     "index.csv), or a regular expression with a group, as 'clip([0-9]+)_'. Default: as dataset.toml says, else by "
     "names and folders.",
 )

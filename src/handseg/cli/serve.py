@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 
 @click.command(name="serve")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Who is served: 0.0.0.0 is everybody.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve at; 0.0.0.0 lets everyone in.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: a free one.")
-@click.option("--max-megabytes", type=click.IntRange(1), default=20, show_default=True, help="Of an upload.")
-@click.option("--max-megapixels", type=click.IntRange(1), default=50, show_default=True, help="Of an image.")
+@click.option("--max-megabytes", type=click.IntRange(1), default=20, show_default=True, help="Largest upload.")
+@click.option("--max-megapixels", type=click.IntRange(1), default=50, show_default=True, help="Largest image.")
 @click.option(
-    "--max-waiting", type=click.IntRange(0), default=8, show_default=True, help="Requests; more are refused (503)."
+    "--max-waiting",
+    type=click.IntRange(0),
+    default=8,
+    show_default=True,
+    help="Requests that may wait; more are refused (503).",
 )
 @options.model
 @options.engine

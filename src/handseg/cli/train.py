@@ -42,36 +42,36 @@ def complete_recipes(_ctx: click.Context, _param: click.Parameter, start: str) -
     "--data",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Folder labelled hand, cut at the wrist; may be given again.",
+    help="Folder of images whose masks end at the wrist; may be repeated.",
 )
 @click.option(
     "--mixture",
     type=click.Path(path_type=Path),
-    help="File that names all data, source by source, and who is tested on (docs/training.md); instead of --data.",
+    help="A file that names all data, source by source, in place of --data (docs/training.md).",
 )
 @click.option(
     "--root",
     "roots",
     multiple=True,
     metavar="NAME=FOLDER",
-    help="Where a root of the mixture's file lies; may be given again.",
+    help="Where a root of the mixture lies on this machine; may be repeated.",
 )
 @click.option(
-    "--only", multiple=True, metavar="SOURCE", help="Of the mixture, these sources alone; may be given again."
+    "--only", multiple=True, metavar="SOURCE", help="Take these sources of the mixture only; may be repeated."
 )
 @click.option(
     "--limit", type=click.IntRange(1), help="At most so many images of each source and side, for a trial run."
 )
 @click.option(
     "--teacher",
-    help="Model, packaged or a file, that finds the wrist in labels that include the forearm, and is imitated by "
-    "recipes that distil; must not have seen the test side. Default: the shape of the labels. Kept in the run.",
+    help="Model that finds the wrist in labels that include the forearm, and that some recipes imitate: a name or a "
+    "file. It must not have seen the test side. Default: the shape of the arm tells. A copy is kept in the run.",
 )
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option(
     "--split",
     type=click.Path(path_type=Path),
-    help="A split file; default: the one of `handseg data split` without options, whatever --seed is; kept in the run.",
+    help="A split file. Default: what `handseg data split` makes, whatever the seed. A copy is kept in the run.",
 )
 @click.option(
     "--protocol",
@@ -84,27 +84,31 @@ def complete_recipes(_ctx: click.Context, _param: click.Parameter, start: str) -
 @click.option(
     "--final",
     is_flag=True,
-    help="Learn from the test side too: a model to be used, once its recipe has been scored without.",
+    help="Train on the test side too, for a model that is to be used and not scored.",
 )
 @shared.mask_values
 @click.option(
     "--resume",
     is_flag=True,
-    help="Continue exactly where the run in OUTPUT stands, with the same options; others than --epochs are refused.",
+    help="Continue the run in OUTPUT exactly, with the same options; only --epochs may differ.",
 )
-@click.option("--force-resume", is_flag=True, help="Continue also with another seed, recipe, data or device.")
-@click.option("--init", help="Start from the weights of this checkpoint or model, packaged or a file, to tune them.")
-@click.option("--seed", default=0, show_default=True, help="Of the weights, the draws and their augmentation.")
-@click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's.")
+@click.option("--force-resume", is_flag=True, help="Continue even with another seed, recipe, data or device.")
+@click.option("--init", help="Start from this model's weights: a packaged name, a file or a checkpoint.")
+@click.option(
+    "--seed", default=0, show_default=True, help="Of the first weights, the order of the images and their augmentation."
+)
+@click.option("--epochs", type=click.IntRange(1), help="Number of epochs. Default: the recipe's.")
 @click.option("--accelerator", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
 @click.option(
     "--devices",
     type=click.IntRange(0),
     default=0,
-    help="Processes a machine (DDP). Default: all GPUs, or one CPU process.",
+    help="Processes on each machine (DDP). Default: all GPUs, or one CPU process.",
 )
-@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines (DDP).")
-@click.option("--threads", type=click.IntRange(0), default=0, help="Of torch and the teacher. Default: all cores.")
+@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Number of machines (DDP).")
+@click.option(
+    "--threads", type=click.IntRange(0), default=0, help="Threads of torch and the teacher. Default: all cores."
+)
 @click.option(
     "--logger",
     "loggers",
