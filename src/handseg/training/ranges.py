@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import Any
 
 from handseg.errors import TrainingError
-
-if TYPE_CHECKING:
-    from handseg.training.recipe import Recipe
 
 LEAST_1, LEAST_0, SHARE = (1, inf), (0, inf), (0, 1)
 RANGES: dict[str, tuple[float, float]] = {
@@ -22,8 +19,8 @@ RANGES: dict[str, tuple[float, float]] = {
 COLOURS = ("input.mean", "input.std")  # a number a channel
 
 
-def refuse_out_of_range(recipe: Recipe, source: str) -> None:
-    """Raises TrainingError naming the first number that makes no sense. source: the recipe's file."""
+def refuse_out_of_range(recipe: Any, source: str) -> None:
+    """Raises TrainingError naming the first number that makes no sense. recipe: a `Recipe`. source: its file."""
     for where, (low, high) in RANGES.items():
         for value in _values(recipe, where):
             if not low <= value <= high or value == inf:  # NaN too
@@ -38,7 +35,7 @@ def refuse_out_of_range(recipe: Recipe, source: str) -> None:
         raise TrainingError(f"{source}: run.threshold: {recipe.run.threshold}; it must lie between 0 and 1")
 
 
-def _values(recipe: Recipe, where: str) -> tuple[float, ...]:
+def _values(recipe: Any, where: str) -> tuple[float, ...]:
     table, _, key = where.partition(".")
     value = getattr(getattr(recipe, table), key)
     return value if isinstance(value, tuple) else (value,)
