@@ -188,7 +188,7 @@ def test_a_name_on_two_sides_is_refused(tmp_path: Path, val: list[str], told: st
             1,
             "session-disjoint",
             4,
-            "1 session is too few for 4 folds.*; label more data, or train on every image .*--protocol all$",
+            "1 session is too few for 4 folds.*; label more data, or .*--protocol all$",
         ),
         (1, "random-frame", 4, "1 image is too few for 4 folds.*; label more data, or .*--protocol all$"),
         (3, "session-disjoint", 4, "3 sessions are too few .* handseg data split --folds 3, or label more data, or .*"),
