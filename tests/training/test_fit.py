@@ -32,6 +32,8 @@ from handseg.training.lock import alone_in
 from handseg.training.module import HandModule
 from handseg.training.recipe import Recipe, packaged_recipes
 
+from .test_resume import ctrl_c
+
 TINY = Recipe.from_dict(
     {
         "name": "tiny",
@@ -107,7 +109,7 @@ def test_a_second_training_in_the_same_folder_is_refused(sides, tmp_path: Path) 
 def test_ctrl_c_ends_in_a_word_about_resuming(sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(self, trainer, pl_module, batch, batch_idx) -> None:
         if trainer.current_epoch == 1:
-            signal.raise_signal(signal.SIGINT)
+            ctrl_c()
 
     with monkeypatch.context() as patch, pytest.raises(TrainingError, match="interrupted; go on .* --resume"):
         patch.setattr(Guard, "on_train_batch_start", interrupt)
