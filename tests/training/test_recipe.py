@@ -97,3 +97,17 @@ def test_numbers_that_make_no_sense_are_refused_before_a_training(table: str, ke
     """A threshold of 0, say, would be found wrong at the export, after the training."""
     with pytest.raises(TrainingError, match=rf"mine\.toml: {table}\.{key}: .*must"):
         Recipe.from_dict({"name": "mine", table: {key: value}}, "mine.toml")
+
+
+def test_a_checkpoint_of_an_older_version_still_opens_and_its_settings_are_named_in_a_file(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="torch isn't installed: handseg[train]")
+    from handseg.training.checkpoint import load_checkpoint
+    from handseg.training.module import HandModule
+
+    recipe = Recipe.from_dict({"name": "t", "network": {"architecture": "UNet", "widths": [4]}}).to_dict()
+    older = {**recipe, "run": {**recipe["run"], "forearm_share": 0.3}}
+    checkpoint = {"state_dict": HandModule(recipe).state_dict(), "hyper_parameters": {"recipe": older, "steps": 1}}
+    torch.save(checkpoint, tmp_path / "old.ckpt")
+    assert load_checkpoint(tmp_path / "old.ckpt").recipe.run == Recipe.from_dict(recipe).run
+    with pytest.raises(TrainingError, match=r"run\.forearm_share: is no setting any more; write shares into a mixture"):
+        Recipe.from_dict(older)

@@ -41,7 +41,7 @@ class HandModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters({"recipe": recipe, "steps": steps, "sessions": list(sessions)})
-        self.recipe = Recipe.from_dict(recipe)
+        self.recipe = Recipe.from_run(recipe)
         self.steps = steps
         self.sessions = tuple(sessions)
         self.teacher = teacher

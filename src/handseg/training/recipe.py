@@ -23,6 +23,8 @@ from handseg.training.recipe_file import layered, packaged_recipes, parse_settin
 
 __all__ = ["Input", "Loss", "Network", "Optimizer", "Recipe", "Run", "packaged_recipes"]
 T = TypeVar("T")
+# Settings of [run] that older runs have: which data was drawn how often, which a mixture's file says today.
+RETIRED = frozenset({"forearm_share", "extra_share", "background_share", "unlabelled_share"})
 LATER = {"later": True}  # a setting that runs begun before don't have; with its default it is left out of `to_dict`
 
 
@@ -164,6 +166,12 @@ class Recipe:
                 )
         return recipe
 
+    @classmethod
+    def from_run(cls, values: dict[str, Any]) -> Recipe:
+        """`from_dict` of what a checkpoint holds, also of one from when there were settings that are RETIRED today."""
+        run = {key: value for key, value in values.get("run", {}).items() if key not in RETIRED}
+        return cls.from_dict({**values, "run": run})
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as in TOML; `from_dict` is the inverse."""
         plain = _plain(self)
@@ -259,6 +267,10 @@ def _build(cls: type[T], values: dict[str, Any], source: str, table: str = "") -
     arguments: dict[str, Any] = {}
     for key, value in values.items():
         where = f"{source}: {table}{key}"
+        if table == "run." and key in RETIRED:
+            raise TrainingError(
+                f"{where}: is no setting any more; write shares into a mixture's file (docs/training.md)"
+            )
         if key not in hints:
             raise TrainingError(f"{where}: unknown; known are {', '.join(sorted(hints))}")
         hint = hints[key]
