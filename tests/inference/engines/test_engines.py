@@ -179,3 +179,26 @@ print(resident() - before)
 """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(answer.stdout) < 60  # MB; 200 were kept
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends itself SIGINT")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ctrl_c_after_two_models_were_closed(engine: str, files: dict[str, Path]) -> None:
+    """OpenVINO leaves the thread that compiled two models with a freed stack for signal handlers."""
+    require(engine)
+    script = (
+        "import gc, signal, sys\n"
+        "from handseg.inference.engines import open_engine\n"
+        "for close in range(2):\n"
+        "    engines = [open_engine(sys.argv[1], engine=sys.argv[2], threads=1) for _ in range(2)]\n"
+        "    while engines:\n"
+        "        engines.pop(0), gc.collect()\n"
+        "try:\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    for _ in range(100): pass\n"
+        "except KeyboardInterrupt:\n"
+        "    print('stopped')\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", script, str(files[engine]), engine]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert result.stdout == "stopped\n", result.stderr

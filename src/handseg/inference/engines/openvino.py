@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
@@ -39,21 +40,31 @@ class OpenVinoEngine:
         self._settings = {"threads": threads, "device": device, "precision": precision}
         if device != "cpu":
             raise ModelError(f"device {device}: the engine {self.name} runs on cpu only; use --engine onnxruntime")
-        core = openvino.Core()
-        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise ModelError(f"{self.name}: this CPU has no bfloat16; use --engine openvino")
-        try:
+        settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "INFERENCE_PRECISION_HINT": precision}
+        if threads is not None:
+            settings["INFERENCE_NUM_THREADS"] = str(threads)
+
+        def compiled() -> tuple[Any, Any]:
+            """The model and a request, or two Nones where the CPU can't compute so."""
+            core = openvino.Core()
+            if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+                return None, None
             # The ONNX front end alone: `read_model` would try them all, and some print what they think of the file.
             frontend = FrontEndManager().load_by_framework("onnx")
             model = frontend.convert(frontend.load(str(path)))
-            settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "INFERENCE_PRECISION_HINT": precision}
-            if threads is not None:
-                settings["INFERENCE_NUM_THREADS"] = str(threads)
-            self._request = core.compile_model(model, "CPU", settings).create_infer_request()
+            return model, core.compile_model(model, "CPU", settings).create_infer_request()
+
+        try:
+            # In a thread of its own, since OpenVINO changes the stack that the thread's signal handlers run on, and the
+            # end of two models leaves one that is freed: in the main thread Ctrl-C would then end in a SIGSEGV.
+            with ThreadPoolExecutor(1) as thread:
+                model, self._request = thread.submit(compiled).result()
         except Exception as error:  # OpenVINO raises classes of its own for a bad file
             raise ModelError(
                 f"{path}: not an ONNX model that OpenVINO can run; export it anew with: handseg export"
             ) from error
+        if model is None:
+            raise ModelError(f"{self.name}: this CPU has no bfloat16; use --engine openvino")
         where = ["framework", METADATA_KEY]
         if not model.has_rt_info(where):
             raise ModelError(f"{path}: carries no model card, so its input isn't known; export it with: handseg export")
