@@ -219,3 +219,9 @@ def test_norms_that_are_kept_are_measured_over_many_batches_and_then_stay(
     assert torch.equal(norm.running_mean, before)
     assert norm.momentum == 0.1
     assert torch.allclose(one, all_of_it, atol=1e-5)  # a picture's mask doesn't depend on its neighbours in the batch
+    kept = tmp_path / "kept.ckpt"
+    torch.save({"hyper_parameters": dict(module.hparams), "state_dict": module.state_dict()}, kept)
+    again = HandModule(replace(NARROW, network=frozen).to_dict())
+    start_from(again, Start.read(kept), views[:1])  # trained so, it is gone on with as it is
+    with torch.no_grad():
+        assert torch.equal(again.eval()(views[0]), module.eval()(views[0]))

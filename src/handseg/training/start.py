@@ -27,12 +27,14 @@ UNLIKELY_FOREARM = -4.0  # log-odds that a model of hands alone is taken to give
 @dataclass(frozen=True)
 class Start:
     """source: the file that was named. weights: of its network, float32. folded: into its convolutions, where it was
-    exported. sessions: what it learned from, as its card says."""
+    exported. sessions: what it learned from, as its card says. settled: it was trained with statistics of batch
+    normalisation that are kept, so that they belong to what it computes."""
 
     source: str | Path
     weights: dict[str, Tensor]
     folded: bool
     sessions: tuple[str, ...]
+    settled: bool = False
 
     @classmethod
     def read(cls, source: str | Path) -> Start:
@@ -42,7 +44,8 @@ class Start:
         """
         if str(source).endswith(".ckpt"):
             module = load_checkpoint(Path(source))
-            return cls(source, module.net.state_dict(), folded=False, sessions=module.sessions)
+            settled = module.recipe.network.frozen_decoder_norm
+            return cls(source, module.net.state_dict(), folded=False, sessions=module.sessions, settled=settled)
         try:
             path = find_model(source)
             if kind_of(path) == "weights":
@@ -80,7 +83,7 @@ def start_from(module: HandModule, start: Start, images: Iterable[Tensor]) -> Li
     part.load_state_dict(state)
     if folded:
         _measure_norms(module, part, images)
-    elif module.recipe.network.frozen_decoder_norm and isinstance(module.net, EncoderUNet):
+    elif module.recipe.network.frozen_decoder_norm and isinstance(module.net, EncoderUNet) and not start.settled:
         _settle_norms(module, module.net.decoder, images)
     return taken
 
