@@ -24,6 +24,10 @@ for (const [device, viewport] of Object.entries(SIZES)) {
     await page.goto(address);
     await page.waitForFunction(() => document.getElementById('status').textContent.startsWith('Choose'), null, { timeout: 120_000 });
     await shot('first', true);
+    if (device === 'phone') {
+      await page.locator('#copy').scrollIntoViewIfNeeded();
+      await shot('scrolled');
+    }
     await page.locator('#samples button').nth(1).click();
     await page.waitForFunction(() => / hand/.test(document.getElementById('status').textContent) && !/Looking/.test(document.getElementById('status').textContent), null, { timeout: 120_000 });
     await page.evaluate(() => { document.getElementById('compare').checked = false; });

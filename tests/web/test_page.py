@@ -198,8 +198,8 @@ def test_all_files_are_there_offline(site: Site) -> None:
     kept = set(re.findall(r"^  '(.+)',$", (ROOT / "web/page/offline.js").read_text(), re.MULTILINE))
     files = {path.relative_to(site.folder).as_posix() for path in site.folder.rglob("*") if path.is_file()}
     parts = {name for name in files if "/" in name or (ROOT / "web/page" / name).is_file()}
-    apart = {"index.html", "offline.js", "handseg/worker.js", "models/default.onnx"}
-    assert kept == parts - apart | {"./"}
+    apart = {"offline.js", "handseg/worker.js", "models/default.onnx"}
+    assert kept == parts - apart
 
 
 def test_a_camera_is_masked_until_it_is_stopped(site: Site, tmp_path: Path) -> None:

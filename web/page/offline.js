@@ -3,9 +3,9 @@
 //
 // It also asks the browser to isolate the page, which the engine's threads need and static hosts can't ask for.
 
-const CACHE = 'handseg';
+const CACHE = 'handseg-1';
 const FILES = [
-  './',
+  'index.html',
   'page.css',
   'page.js',
   'models.js',
@@ -55,10 +55,11 @@ async function answered(request) {
   const cache = await caches.open(CACHE);
   try {
     const answer = await fetch(request, { cache: 'no-cache' });
-    if (answer.status === 200) await cache.put(request, answer.clone());
+    if (answer.status === 200 && request.mode !== 'navigate') await cache.put(request, answer.clone());
     return isolated(answer);
   } catch (error) {
-    const kept = await cache.match(request, { ignoreSearch: true });
+    // The service answers `/` with the page only to those who ask for HTML, so it is kept by its file's name.
+    const kept = await cache.match(request.mode === 'navigate' ? 'index.html' : request, { ignoreSearch: true });
     if (!kept) throw error;
     return isolated(kept);
   }
