@@ -202,21 +202,30 @@ def test_all_files_are_there_offline(site: Site) -> None:
     assert kept == parts - apart
 
 
-def test_a_camera_is_masked_until_it_is_stopped(site: Site, tmp_path: Path) -> None:
-    """The browser's camera is a file here, which shows the example's hand."""
-    frame = Image.fromarray(resize(load_image(EXAMPLE), 360, 640)).convert("YCbCr")
+def camera_shows(site: Site, image: np.ndarray, clip: Path) -> None:
+    """The browser's camera is a file here, which shows `image`."""
+    frame = Image.fromarray(resize(image, 360, 640)).convert("YCbCr")
     luma, *chroma = frame.split()
     planes = [np.array(luma), *(np.array(c.resize((320, 180))) for c in chroma)]
-    clip = tmp_path / "hand.y4m"
     clip.write_bytes(
         b"YUV4MPEG2 W640 H360 F5:1 Ip C420jpeg\n" + (b"FRAME\n" + b"".join(p.tobytes() for p in planes)) * 5
     )
     flags = ("--use-fake-ui-for-media-stream", f"--use-file-for-fake-video-capture={clip}")
     said = json.loads(act(site, "camera", *flags))
-    assert re.match(r"1 hand, [\d.]+ % of the picture\.$", said[0]), said
-    expected = (handseg.load("nano", second_look=False)(np.array(frame.convert("RGB"))).mask > 0).mean()
+    assert re.match(r"\d hands?, [\d.]+ % of the picture\.$", said[0]), said
+    mirrored = np.array(frame.convert("RGB"))[:, ::-1]
+    expected = (handseg.load("nano", second_look=False)(np.ascontiguousarray(mirrored)).mask > 0).mean()
     assert float(said[0].split()[2]) == pytest.approx(100 * expected, abs=1.5)
     assert said[1:] == ["Stop camera", "Camera"]
+
+
+def test_a_camera_is_masked_until_it_is_stopped(site: Site, tmp_path: Path) -> None:
+    camera_shows(site, load_image(EXAMPLE), tmp_path / "hand.y4m")
+
+
+def test_a_camera_of_real_frames_too(site: Site, tmp_path: Path, data: Path) -> None:
+    photo = sorted((data / "irllabs/images").iterdir())[0]
+    camera_shows(site, load_image(photo), tmp_path / "photo.y4m")
 
 
 def test_a_camera_that_may_not_be_used_is_named(site: Site) -> None:
