@@ -49,12 +49,23 @@ class Site:
 
 @contextmanager
 def served(folder: Path, headers: Mapping[str, str] | None = None) -> Iterator[Site]:
-    """headers: sent with every answer."""
+    """headers: sent with every answer. Once a script has posted to /gone, no file is sent any more."""
     results: queue.Queue[bytes] = queue.Queue()
+    gone = threading.Event()
 
     class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if gone.is_set():
+                self.close_connection = True  # no answer, as where there is no network
+            else:
+                super().do_GET()
+
         def do_POST(self) -> None:
-            results.put(self.rfile.read(int(self.headers["Content-Length"])))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/gone":
+                gone.set()
+            else:
+                results.put(body)
             self.send_response(204)
             self.end_headers()
 

@@ -110,6 +110,21 @@ const actions = {
     return JSON.stringify(heard);
   },
 
+  /** What the page says of a sample when the server is gone, after one visit. */
+  async offline() {
+    const page = await opened();
+    const { contentWindow } = document.querySelector('iframe');
+    await contentWindow.navigator.serviceWorker.ready;
+    await fetch('/gone', { method: 'POST', body: ' ' });
+    contentWindow.location.reload();
+    await until(() => contentWindow.document !== page && contentWindow.document.querySelector('#samples button'));
+    const again = contentWindow.document;
+    await until(() => /^Choose/.test(status(again).textContent));
+    again.querySelector('#samples button').click();
+    await until(() => looked(again) || status(again).className === 'error');
+    return JSON.stringify(status(again).textContent);
+  },
+
   async isolated() {
     return JSON.stringify(crossOriginIsolated);
   },

@@ -202,6 +202,12 @@ def test_all_files_are_there_offline(site: Site) -> None:
     assert kept == parts - apart
 
 
+def test_after_one_visit_it_works_without_a_network(site: Site) -> None:
+    with served(site.folder) as leaving:
+        said = json.loads(act(leaving, "offline"))
+    assert re.match(r"1 hand, [\d.]+ % of the picture\.$", said), said
+
+
 def camera_shows(site: Site, image: np.ndarray, clip: Path) -> None:
     """The browser's camera is a file here, which shows `image`."""
     frame = Image.fromarray(resize(image, 360, 640)).convert("YCbCr")
