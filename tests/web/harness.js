@@ -116,7 +116,7 @@ const actions = {
     const { contentWindow } = document.querySelector('iframe');
     await contentWindow.navigator.serviceWorker.ready;
     await fetch('/gone', { method: 'POST', body: ' ' });
-    contentWindow.location.reload();
+    contentWindow.location.replace('./'); // whose file is kept by its name
     await until(() => contentWindow.document !== page && contentWindow.document.querySelector('#samples button'));
     const again = contentWindow.document;
     await until(() => /^Choose/.test(status(again).textContent));
