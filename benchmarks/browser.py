@@ -26,9 +26,15 @@ sys.path.append(str(ROOT))
 from web.headless import served  # noqa: E402
 
 PAGE = """<!doctype html><script type="module">
-import { load } from './handseg.js';
+import { createSegmenter } from './handseg/index.js';
 const [model, frames] = [new URLSearchParams(location.search).get('model'), 12];
-const segmenter = await load(model, { threads: 1 });
+const segmenter = await createSegmenter({
+  model: `models/${model}`,
+  engine: 'engine/ort-wasm-simd-threaded.wasm.gz',
+  worker: () => new Worker('worker.js', { type: 'module' }),
+  threads: 1,
+  secondLook: false,
+});
 const bitmap = await createImageBitmap(await (await fetch('frame.png')).blob());
 const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
 context.drawImage(bitmap, 0, 0);

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -48,14 +48,31 @@ class Site:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Site]:
+def served(folder: Path, headers: Mapping[str, str] | None = None) -> Iterator[Site]:
+    """headers: sent with every answer. Once a script has posted to /gone, no file is sent any more."""
     results: queue.Queue[bytes] = queue.Queue()
+    gone = threading.Event()
 
     class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if gone.is_set():
+                self.close_connection = True  # no answer, as where there is no network
+            else:
+                super().do_GET()
+
         def do_POST(self) -> None:
-            results.put(self.rfile.read(int(self.headers["Content-Length"])))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/gone":
+                gone.set()
+            else:
+                results.put(body)
             self.send_response(204)
             self.end_headers()
+
+        def end_headers(self) -> None:
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            super().end_headers()
 
         def log_message(self, *_: object) -> None:
             pass

@@ -22,7 +22,7 @@ async function opened() {
   document.body.append(frame);
   await new Promise((resolve) => frame.addEventListener('load', resolve));
   const page = frame.contentDocument;
-  await until(() => page.getElementById('status').textContent !== 'Loading…');
+  await until(() => /^Choose/.test(page.getElementById('status').textContent));
   return page;
 }
 
@@ -35,29 +35,103 @@ function choose(page, file) {
 }
 
 const status = (page) => page.getElementById('status');
-const looked = (page) => /; \d+ ms$/.test(status(page).textContent);
+const looked = (page) => /^(\d+ hands?,|No hand)/.test(status(page).textContent);
+
+function choice(page, name, value) {
+  const input = page.querySelector(`input[name=${name}][value="${value}"]`);
+  input.checked = true;
+  input.dispatchEvent(new Event('change', { bubbles: true }));
+}
+
+/** What a button saves. */
+async function savedBy(page, id) {
+  let saved = null;
+  page.defaultView.HTMLAnchorElement.prototype.click = function () {
+    saved = fetch(this.href).then((answer) => answer.blob()); // in place of the download
+  };
+  page.getElementById(id).click();
+  await until(() => saved);
+  return saved;
+}
+
+function packed(words, ...blobs) {
+  const text = new TextEncoder().encode(JSON.stringify(words));
+  return new Blob([new Uint32Array([text.length, ...blobs.map((blob) => blob.size)]), text, ...blobs]);
+}
+
+const segmenterOf = async (model, options = {}) => {
+  const { createSegmenter } = await import('./handseg/index.js');
+  return createSegmenter({
+    model,
+    engine: 'engine/ort-wasm-simd-threaded.wasm.gz',
+    worker: () => new Worker('worker.js', { type: 'module' }),
+    ...options,
+  });
+};
 
 const actions = {
   /** Masks and probabilities of pictures, in the order given: for each width, height and the probability's bytes. */
   async segment() {
-    const { load } = await import('./handseg.js');
-    const segmenter = await load(parameters.get('model'));
+    const secondLook = parameters.has('second');
+    const segmenter = await segmenterOf(parameters.get('model'), { policy: parameters.get('policy') ?? 'hand', secondLook });
     const parts = [];
     for (const name of parameters.getAll('image')) {
       const bitmap = await createImageBitmap(await fileOf(name), { colorSpaceConversion: 'none' });
-      const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
-      context.drawImage(bitmap, 0, 0);
-      const image = context.getImageData(0, 0, bitmap.width, bitmap.height);
-      const found = await segmenter.segment(image, { policy: parameters.get('policy') ?? 'hand' });
-      parts.push(new Uint32Array([found.width, found.height]), found.probability, found.mask);
+      const found = await segmenter.segment(bitmap);
+      const boxes = new Uint32Array(found.hands.flatMap(({ box }) => box));
+      const sizes = new Uint32Array([found.width, found.height, found.hands.length]);
+      parts.push(sizes, found.probability, boxes, found.mask);
+      if (found.mask.length % 4) parts.push(new Uint8Array(4 - (found.mask.length % 4)));
     }
+    segmenter.dispose();
     return new Blob(parts);
   },
 
+  /** What createSegmenter does beside finding hands, as a list of words. */
+  async calls() {
+    const segmenter = await segmenterOf(parameters.get('model'));
+    const bitmap = await createImageBitmap(await fileOf(parameters.get('image')));
+    const given = new AbortController();
+    const first = segmenter.segment(bitmap);
+    const second = segmenter.segment(bitmap, { signal: given.signal });
+    given.abort();
+    const heard = [await second.catch((error) => error.name)];
+    const found = await first;
+    heard.push(found.hands.length, bitmap.width);
+    const area = ({ mask }) => mask.reduce((sum, value) => sum + value / 255, 0);
+    const less = area(await segmenter.segment(bitmap, { threshold: 0.9 }));
+    const again = await segmenter.again(found, 0.9);
+    heard.push(area(again) === less, less < area(found), found.probability.length);
+    heard.push(await segmenter.segment(bitmap, { policy: 'feet' }).catch((error) => error.message));
+    const last = segmenter.segment(bitmap).catch((error) => error.message);
+    await wait(0);
+    segmenter.dispose();
+    heard.push(await last);
+    return JSON.stringify(heard);
+  },
+
+  /** What the page says of a sample when the server is gone, after one visit. */
+  async offline() {
+    const page = await opened();
+    const { contentWindow } = document.querySelector('iframe');
+    await contentWindow.navigator.serviceWorker.ready;
+    await fetch('/gone', { method: 'POST', body: ' ' });
+    contentWindow.location.replace('./'); // whose file is kept by its name
+    await until(() => contentWindow.document !== page && contentWindow.document.querySelector('#samples button'));
+    const again = contentWindow.document;
+    await until(() => /^Choose/.test(status(again).textContent));
+    again.querySelector('#samples button').click();
+    await until(() => looked(again) || status(again).className === 'error');
+    return JSON.stringify(status(again).textContent);
+  },
+
+  async isolated() {
+    return JSON.stringify(crossOriginIsolated);
+  },
+
   async refused() {
-    const { load } = await import('./handseg.js');
     const messages = [];
-    for (const name of parameters.getAll('model')) messages.push(await load(name).catch((error) => error.message));
+    for (const name of parameters.getAll('model')) messages.push(await segmenterOf(name).catch((error) => error.message));
     return JSON.stringify(messages);
   },
 
@@ -67,25 +141,55 @@ const actions = {
     const said = [status(page).textContent];
     choose(page, await fileOf(parameters.get('image')));
     await until(() => looked(page));
-    said.push(status(page).textContent);
-    const view = page.getElementById('view');
-    const shown = await new Promise((resolve) => view.toBlob(resolve));
-    let saved = null;
-    page.defaultView.HTMLAnchorElement.prototype.click = function () {
-      saved = fetch(this.href).then((answer) => answer.blob()); // in place of the download
-    };
-    page.getElementById('save').click();
-    await until(() => saved);
-    const mask = await saved;
+    said.push(status(page).textContent, page.getElementById('view').getAttribute('aria-label'));
+    const shown = await new Promise((resolve) => page.getElementById('view').toBlob(resolve));
+    const mask = await savedBy(page, 'save-mask');
+    const cutout = await savedBy(page, 'save-cutout');
     choose(page, new File(['no picture'], 'notes.txt'));
     await until(() => status(page).className === 'error');
     said.push(status(page).textContent);
-    page.getElementById('policy').value = 'hand+forearm';
-    page.getElementById('policy').dispatchEvent(new Event('change'));
+    choose(page, await fileOf(parameters.get('image')));
+    await until(() => looked(page));
+    choice(page, 'policy', 'hand+forearm');
+    await until(() => !looked(page));
     await until(() => looked(page));
     said.push(status(page).textContent);
-    const words = new TextEncoder().encode(JSON.stringify(said));
-    return new Blob([new Uint32Array([words.length, shown.size, mask.size]), words, shown, mask]);
+    return packed(said, shown, mask, cutout);
+  },
+
+  /** Size of what is shown of a picture, and of what is saved of it, view by view. */
+  async large() {
+    const page = await opened();
+    choose(page, await fileOf(parameters.get('image')));
+    await until(() => looked(page));
+    const sizes = [[page.getElementById('view').width, page.getElementById('view').height]];
+    for (const view of ['overlay', 'outline', 'cutout', 'blur', 'background', 'mask']) {
+      choice(page, 'view', view);
+      const { width, height } = await createImageBitmap(await savedBy(page, 'save-view'));
+      sizes.push([width, height]);
+    }
+    return JSON.stringify(sizes);
+  },
+
+  /** What axe says of the page: at first, with a result, and with an error. */
+  async accessible() {
+    const page = await opened();
+    const check = async () => {
+      const script = page.createElement('script');
+      script.src = 'axe.min.js';
+      page.head.append(script);
+      await new Promise((resolve) => script.addEventListener('load', resolve));
+      const { violations } = await page.defaultView.axe.run(page);
+      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+    };
+    const heard = await check();
+    choose(page, await fileOf(parameters.get('image')));
+    await until(() => looked(page));
+    choice(page, 'view', 'background');
+    heard.push(...(await check()));
+    choose(page, new File(['no picture'], 'notes.txt'));
+    await until(() => status(page).className === 'error');
+    return JSON.stringify([...heard, ...(await check())]);
   },
 
   async camera() {

@@ -14,14 +14,14 @@ from handseg.masks.result import HandMask
 WEB = Path(__file__).parents[2] / "web"
 SCRIPT = """
 import { readFileSync, writeFileSync } from 'node:fs';
-const { handMask } = await import(process.argv[1]);
+const { findHands } = await import(process.argv[1]);
 const file = readFileSync(process.argv[2]);
 const masks = [];
 for (let at = 0; at < file.length; ) {
   const [width, height] = new Uint32Array(file.buffer.slice(file.byteOffset + at, file.byteOffset + at + 8));
   const start = file.byteOffset + at + 8;
   const probability = new Float32Array(file.buffer.slice(start, start + 4 * width * height));
-  masks.push(handMask(probability, width, height, 0.6));
+  masks.push(findHands(probability, width, height, 0.6).mask);
   at += 8 + 4 * width * height;
 }
 writeFileSync(process.argv[3], Buffer.concat(masks));
@@ -42,7 +42,7 @@ def test_the_same_regions_are_hands(tmp_path: Path) -> None:
     probabilities = [picture.clip(0, 1).astype(np.float32) for picture in pictures]
     content = b"".join(np.array(p.shape[::-1], np.uint32).tobytes() + p.tobytes() for p in probabilities)
     (tmp_path / "probabilities").write_bytes(content)
-    module = (WEB / "regions.js").as_uri()
+    module = (WEB / "handseg/regions.js").as_uri()
     command = ["node", "--input-type=module", "-e", SCRIPT, module, tmp_path / "probabilities", tmp_path / "masks"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -16,6 +16,7 @@ from handseg.errors import HandsegError, MissingExtraError
 from handseg.image import decode_image, encode_png
 from handseg.inference.segmenter import Segmenter
 from handseg.masks.labels import LabelPolicy
+from handseg.service.page import Page
 from handseg.version import __version__
 
 try:
@@ -86,6 +87,7 @@ def create_app(segmenter: Segmenter, limits: Limits = Limits(), *, local: bool =
     wait.
     """
     app = FastAPI(title="handseg", version=__version__, docs_url=None, redoc_url=None)
+    app.add_middleware(Page)
     app.add_middleware(
         Guard,
         most_bytes=limits.megabytes * MEGA,

@@ -12,7 +12,7 @@ export function readCard(file, source) {
       if (key === CARD) return JSON.parse(value);
     }
   } catch (error) {
-    throw new Error(`${source}: not an ONNX model with a readable handseg card (${error.message}); export it anew`);
+    throw new Error(`${source}: not an ONNX model with a readable handseg card (${/** @type {Error} */ (error).message}); export it anew`);
   }
   throw new Error(`${source}: has no handseg card; use a packaged model, or what handseg export wrote`);
 }

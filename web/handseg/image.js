@@ -5,10 +5,19 @@ const MAX_ASPECT_RATIO = 64;
 const BITS = 22; // of a weight's fraction, in PIL's arithmetic for 8-bit images
 
 /**
+ * @typedef {object} Placement each [height, width]
+ * @property {[number, number]} original
+ * @property {[number, number]} resized
+ * @property {[number, number]} padded
+ */
+
+/**
  * Network input, uint8 RGB a row after another, and where the image lies in it: at the top left, `resized` large, in a
  * canvas of `padded`; each [height, width].
  *
  * @param {ImageData} image
+ * @param {any} card
+ * @returns {{pixels: Uint8Array, placement: Placement}}
  */
 export function preprocess(image, card) {
   const { width, height } = image;
@@ -29,10 +38,15 @@ export function preprocess(image, card) {
   for (let y = 0; y < resized[0]; y++) {
     pixels.set(content.subarray(y * resized[1] * 3, (y + 1) * resized[1] * 3), y * padded[1] * 3);
   }
-  return { pixels, placement: { original: [height, width], resized, padded } };
+  return { pixels, placement: /** @type {Placement} */ ({ original: [height, width], resized, padded }) };
 }
 
-/** Probability at the image's own size, from a plane of the network's output: bilinear, like `shrink` where it shrinks. */
+/**
+ * Probability at the image's own size, from a plane of the network's output: bilinear, like `shrink` where it shrinks.
+ *
+ * @param {Float32Array} plane
+ * @param {Placement} placement
+ */
 export function restore(plane, { original, resized, padded }) {
   const [height, width] = original;
   const [blockY, blockX] = [0, 1].map((i) => Math.max(1, Math.floor(resized[i] / original[i])));
