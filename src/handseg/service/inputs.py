@@ -21,17 +21,18 @@ NONE = "no image: send the file as the request's body, or as the file of a form"
 @dataclass
 class Received:
     """images: content and name of each. fields: of the form or the JSON. files: the names of the form's file fields.
-    strict: fields have types, as in JSON."""
+    twice: fields that are given more than once. strict: fields have types, as in JSON."""
 
     images: list[tuple[bytes, str]] = field(default_factory=list)
     fields: dict[str, Any] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    twice: set[str] = field(default_factory=set)
     strict: bool = False
 
 
 async def receive(request: Request, line: Line, *, most_images: int = 1, with_json: bool = False) -> Received:
-    """Waits until the whole body is there. Raises 400 where there is no image in it, 408 where it takes too long, 413
-    for too many images, and 422 for a field that is given twice."""
+    """Waits until the whole body is there. Raises 400 where there is no image in it, 408 where it takes too long, and
+    422 for too many images."""
     kind = request.headers.get("content-type", "").lower().partition(";")[0].strip()
     with line.arrival():
         if kind == "multipart/form-data":
@@ -54,9 +55,8 @@ async def _form(request: Request, most_images: int) -> Received:
                 name = PureWindowsPath(part.filename or "").name[:100] or "image"  # without folders of any system
                 received.images.append((await part.read(), name))
                 received.files.append(key)
-            elif key in received.fields:
-                raise HTTPException(422, f"{key}: given twice")
             else:
+                received.twice |= {key} & received.fields.keys()
                 received.fields[key] = part
     return received
 
@@ -73,7 +73,7 @@ def _json(body: bytes, most_images: int) -> Received:
     if not texts or not all(isinstance(text, str) for text in texts):
         raise HTTPException(422, "image: must be the base64 of an image file, or a list of such")
     if len(texts) > most_images:
-        raise HTTPException(413, f"more than {most_images} images; send them in several requests")
+        raise HTTPException(422, f"more than {most_images} images; send them in several requests")
     names = ["image"] if len(texts) == 1 else [f"image {i + 1}" for i in range(len(texts))]
     return Received([(_decoded(text), name) for text, name in zip(texts, names)], fields, strict=True)
 

@@ -14,6 +14,7 @@ from handseg.service.limits import Limits
 from handseg.service.work import Answer, Task
 from handseg.service.worker import Failure, Worker
 
+WATCH_SECONDS = 0.5
 RETRY_SECONDS = 2.0  # before another try, where a worker doesn't start
 log = logging.getLogger("handseg.service")
 
@@ -25,17 +26,20 @@ class Pool:
         self._segmenters, self._limits = segmenters, limits
         self._workers: set[Worker] = set()
         self._idle: asyncio.Queue[Worker] = asyncio.Queue()
-        self._starting: set[asyncio.Task[None]] = set()
+        self._busy: set[Worker] = set()
+        self._background: set[asyncio.Task[None]] = set()
         # Each worker has a thread that waits for it, and a new one in its place may need another for a moment.
         self._threads = ThreadPoolExecutor(2 * limits.workers, "handseg worker")
         self.restarts = 0
 
     async def __aenter__(self) -> Pool:
         await asyncio.gather(*(self._start() for _ in range(self._limits.workers)))
+        watching = asyncio.create_task(self._watch())
+        self._background.add(watching)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for starting in list(self._starting):
+        for starting in list(self._background):
             starting.cancel()
         for worker in list(self._workers):
             await asyncio.to_thread(worker.close)
@@ -54,12 +58,14 @@ class Pool:
     async def worker(self) -> AsyncIterator[Worker]:
         """One that is free, as soon as there is one."""
         worker = await self._idle.get()
-        while worker.has_ended():  # something ended it while it was idle
+        while worker not in self._workers or worker.has_ended():  # something ended it while it was idle
             self._replace(worker)
             worker = await self._idle.get()
+        self._busy.add(worker)
         try:
             yield worker
         finally:
+            self._busy.discard(worker)
             if worker.has_ended():
                 self._replace(worker)
             else:
@@ -71,12 +77,22 @@ class Pool:
             await asyncio.to_thread(worker.wait)
         return answer
 
+    async def _watch(self) -> None:
+        """Replace those that end while they are idle, so that the service is ready again without a request."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for worker in self._workers - self._busy:
+                if worker.has_ended():
+                    self._replace(worker)
+
     def _replace(self, worker: Worker) -> None:
+        if worker not in self._workers:  # it has been
+            return
         self.restarts += 1
         self._workers.discard(worker)
         starting = asyncio.create_task(self._start_anew(worker))
-        self._starting.add(starting)
-        starting.add_done_callback(self._starting.discard)
+        self._background.add(starting)
+        starting.add_done_callback(self._background.discard)
 
     async def _start_anew(self, ended: Worker) -> None:
         await asyncio.to_thread(ended.close)
@@ -90,10 +106,6 @@ class Pool:
 
     async def _start(self) -> None:
         worker = Worker(self._segmenters, self._limits)
+        await asyncio.to_thread(worker.start)
         self._workers.add(worker)
-        try:
-            await asyncio.to_thread(worker.start)
-        except BaseException:
-            self._workers.discard(worker)
-            raise
         self._idle.put_nowait(worker)

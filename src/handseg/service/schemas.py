@@ -43,6 +43,7 @@ class ImageFound(BaseModel):
     width: int | None = None
     height: int | None = None
     hands: list[HandFound] = []
+    picture: Annotated[str | None, Field(description="base64 of a PNG, of one among several")] = None
     error: Annotated[str | None, Field(description="of one image among several; the others are answered")] = None
 
 
@@ -99,9 +100,9 @@ class Parameters(BaseModel):
 
     output: Output = "json"
     threshold: Annotated[
-        float | SkipJsonSchema[None],
+        Annotated[float, Field(gt=0, lt=1)] | SkipJsonSchema[None],
         BeforeValidator(given),
-        Field(gt=0, lt=1, description="from this probability on a pixel is hand", json_schema_extra=_no_default),
+        Field(description="from this probability on a pixel is hand", json_schema_extra=_no_default),
     ] = None
     policy: Annotated[
         LabelPolicy | SkipJsonSchema[None], BeforeValidator(with_plus), Field(json_schema_extra=_no_default)

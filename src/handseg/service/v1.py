@@ -1,6 +1,7 @@
 """The API /v1: one image or several, in three ways, by any of the models that are loaded."""
 
 # Without `from __future__ import annotations`: FastAPI reads those of routes that are made in a function.
+import base64
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -46,13 +47,13 @@ def router(line: Line, limits: Limits, segmenters: Mapping[str, Segmenter]) -> A
     async def segment(request: Request, query: Annotated[asked, Query()]) -> Response:  # type: ignore[valid-type]
         """The hands in an image, or in each of several.
 
-        Parameters may stand in the address, or be fields of the form or the JSON. One image that can't be read is an
-        error; among several it is named in the answer, and the others are answered.
+        Parameters may stand in the address, or be fields of the form or the JSON, which count where both name one.
+        One image that can't be read is an error; among several it is named in the answer, and the others are answered.
         """
         keys = [key for key, _ in request.query_params.multi_items()]
-        if twice := [key for key in keys if keys.count(key) > 1]:
-            raise HTTPException(422, f"{twice[0]}: given twice")
         received = await receive(request, line, most_images=MOST_IMAGES, with_json=True)
+        if twice := [*received.twice, *(key for key in keys if keys.count(key) > 1)]:
+            raise HTTPException(422, f"{twice[0]}: given twice")
         if unknown := [key for key in received.files if key not in FILES]:
             raise HTTPException(422, f"{unknown[0]}: the file of a form is called image")
         settings = _merged(asked, query, received.fields, strict=received.strict)
@@ -60,10 +61,6 @@ def router(line: Line, limits: Limits, segmenters: Mapping[str, Segmenter]) -> A
         if settings.policy and settings.policy not in segmenter.card.policies:
             raise HTTPException(422, f"policy: {settings.model} has {', '.join(segmenter.card.policies)}")
         several = len(received.images) > 1
-        if several and settings.output != "json":
-            raise HTTPException(
-                422, f"output: {settings.output} is of one image; ask for json, or send them one by one"
-            )
         answers: list[bytes | dict[str, Any]] = []
         async with line.place():
             for content, name in received.images:
@@ -78,7 +75,10 @@ def router(line: Line, limits: Limits, segmenters: Mapping[str, Segmenter]) -> A
                     shapes=True,
                 )
                 try:
-                    answers.append((await line.compute(request, task)).content)
+                    answer = (await line.compute(request, task)).content
+                    if several and isinstance(answer, bytes):
+                        answer = {"image": name, "picture": base64.b64encode(answer).decode()}
+                    answers.append(answer)
                 except HTTPException as error:
                     if not several or error.status_code == 503:
                         raise
@@ -92,10 +92,11 @@ def router(line: Line, limits: Limits, segmenters: Mapping[str, Segmenter]) -> A
 
 
 def _merged(asked: type[Parameters], query: Parameters, fields: Mapping[str, Any], *, strict: bool) -> Parameters:
-    """The parameters of the address and those beside the image. strict: their types count, as in JSON."""
+    """The parameters of the address, and those beside the image, which count where both name one.
+
+    strict: types of those beside the image count, as in JSON.
+    """
     in_address = query.model_dump(exclude_unset=True)
-    if twice := [key for key in fields if key in in_address]:
-        raise HTTPException(422, f"{twice[0]}: given twice, in the address and beside the image")
     try:
         beside = asked.model_validate(fields, strict=strict).model_dump(exclude_unset=True)
     except ValidationError as error:
@@ -121,6 +122,7 @@ def _found(segmenter: Segmenter, answers: list[dict[str, Any]]) -> dict[str, Any
             "width": answer.get("width"),
             "height": answer.get("height"),
             "hands": answer.get("hands", []),
+            "picture": answer.get("picture"),
             "error": answer.get("error"),
         }
         for answer in answers
