@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import io
 import json
 import select
@@ -22,48 +21,11 @@ import pytest
 from PIL import Image
 
 import handseg
+from tests.service.running import HAND, MODEL, Service
 
 pytest.importorskip("fastapi", reason="FastAPI isn't installed: handseg[serve]")
 
-HAND = Path(__file__).parents[2] / "examples" / "hand.jpg"
-MODEL = "nano"
 WAITING = 1
-
-
-class Service:
-    """A running `handseg serve`."""
-
-    def __init__(self, *options: str) -> None:
-        command = [sys.executable, "-m", "handseg", "serve", "--port", "0", "-m", MODEL, "--threads", "1", *options]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        assert self.process.stderr is not None
-        line = self.process.stderr.readline()
-        assert line.startswith(f"model {MODEL} at http://127.0.0.1:"), line
-        self.port = int(line.rsplit(":", 1)[1].strip("/\n"))
-
-    def ask(
-        self, path: str, body: bytes | None = None, method: str = "POST", **headers: str
-    ) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers by their names in small letters, and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-            answer = connection.getresponse()
-            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-        finally:
-            connection.close()
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(how)
-        status = self.process.wait(20)
-        assert self.process.stderr is not None
-        self.process.stderr.close()
-        return status
-
-    def memory(self) -> int:
-        """Kilobytes that the process holds."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
 @pytest.fixture(scope="module")
@@ -292,9 +254,9 @@ def serving(segmenter: handseg.Segmenter) -> Iterator[int]:
 
 
 def test_an_upload_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch, segmenter: handseg.Segmenter) -> None:
-    from handseg.service import app
+    from handseg.service import line
 
-    monkeypatch.setattr(app, "UPLOAD_SECONDS", 0.3)
+    monkeypatch.setattr(line, "UPLOAD_SECONDS", 0.3)
     with serving(segmenter) as port, begin(port, 1000, 4) as connection:
         assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
 
@@ -374,20 +336,30 @@ def test_memory_does_not_grow(service: Service) -> None:
 
 
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM)])
-def test_it_stops_when_told_and_answers_what_it_began(how: signal.Signals, status: int) -> None:
+def test_it_stops_when_told_and_answers_what_it_has_taken(how: signal.Signals, status: int) -> None:
     running = Service()
     answers: list[int] = []
     content = image_file(1200, 1000)
-
-    def ask() -> None:
-        answers.append(running.ask("/predict?output=overlay", content)[0])
-
-    client = threading.Thread(target=ask)
-    client.start()
-    time.sleep(0.05)
-    assert running.stop(how) == status
-    client.join()
-    assert answers in ([200], [])  # [] where it hadn't been taken yet
+    clients = [
+        threading.Thread(target=lambda: answers.append(running.ask("/predict?output=overlay", content)[0]))
+        for _ in range(6)
+    ]
+    arriving = begin(running.port, 1000, 4)
+    for client in clients:
+        client.start()
+    while running.json("/readyz")[1]["in_line"] < len(clients):
+        assert len(answers) == 0
+    running.process.send_signal(how)
+    time.sleep(0.1)
+    late, headers, body = running.ask("/predict", HAND.read_bytes())
+    assert (late, headers["retry-after"]) == (503, "1")
+    assert "being stopped" in json.loads(body)["error"]
+    assert b"HTTP/1.1 503 " in arriving.recv(1000)
+    arriving.close()
+    for client in clients:
+        client.join()
+    assert answers == [200] * len(clients)
+    assert running.wait() == status
 
 
 def test_a_port_that_is_taken(service: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,6 @@ import click
 from handseg.cli import options
 from handseg.errors import HandsegError, MissingExtraError
 from handseg.masks.labels import LabelPolicy
-from handseg.parallel import return_freed_arrays
 
 if TYPE_CHECKING:
     from handseg.inference.segmenter import TestTime
@@ -29,6 +29,33 @@ if TYPE_CHECKING:
     show_default=True,
     help="Requests that may wait; more are refused (503).",
 )
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that compute.")
+@click.option(
+    "--max-seconds", type=click.FloatRange(1), default=30.0, show_default=True, help="What one image may take."
+)
+@click.option(
+    "--max-memory",
+    type=click.IntRange(100),
+    default=2000,
+    show_default=True,
+    metavar="MEGABYTES",
+    help="What one image may take, beside the model (on Linux).",
+)
+@click.option(
+    "--allow-origin",
+    "allow_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Site whose pages may use it, as https://example.org; * for all. Repeat for several.",
+)
+@click.option(
+    "--api-keys",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Ask for one of the keys in this file, one a line. Default: those in HANDSEG_API_KEYS, else none is needed.",
+)
+@click.option("--access-log", is_flag=True, help="Write a line of JSON a request to the standard output.")
+@click.option("--add-model", "others", multiple=True, metavar="MODEL", help="Load this model too. Repeat for several.")
 @options.model
 @options.engine
 @options.policy
@@ -45,6 +72,13 @@ def command(
     max_megabytes: int,
     max_megapixels: int,
     max_waiting: int,
+    workers: int,
+    max_seconds: float,
+    max_memory: int,
+    allow_origins: tuple[str, ...],
+    api_keys: Path | None,
+    access_log: bool,
+    others: tuple[str, ...],
     model: str,
     engine: str | None,
     policy: LabelPolicy,
@@ -59,34 +93,46 @@ def command(
     """Answer requests for masks over HTTP.
 
     POST an image to /predict, as the body or as the file of a form, and get its mask; ?output=overlay, cutout, matte,
-    heatmap or json for something else. There is no password: a host other than 127.0.0.1 serves whoever reaches the
-    port. Ctrl-C stops it.
+    heatmap or json for something else; /v1/segment does more. A host other than 127.0.0.1 serves whoever reaches the
+    port, unless there are API keys. Ctrl-C stops it, after what it has taken is answered; a second one at once.
     """
     from handseg.models import load
-    from handseg.service.app import LOOPBACK, Limits, create_app
+    from handseg.parallel import cores
+    from handseg.service.app import create_app
+    from handseg.service.guard import LOOPBACK
+    from handseg.service.keys import read_keys
+    from handseg.service.limits import Limits
 
     try:
-        import uvicorn
+        from handseg.service.server import Server
     except ImportError as error:
         raise MissingExtraError("Serving", "serve") from error
 
-    from handseg.service.protocol import Patience
-
-    return_freed_arrays()
-    segmenter = load(
-        model,
-        engine=engine,
-        threads=threads,
-        device=device,
-        policy=policy,
-        threshold=threshold,
-        test_time=test_time,
-        second_look=second_look,
-        min_area=min_area,
-        min_confidence=min_confidence,
+    keys = read_keys(api_keys)
+    first, *rest = (
+        load(
+            name,
+            engine=engine,
+            threads=threads or max(1, cores() // workers),
+            device=device,
+            policy=policy,
+            threshold=threshold,
+            test_time=test_time,
+            second_look=second_look,
+            min_area=min_area,
+            min_confidence=min_confidence,
+        )
+        for name in (model, *others)
     )
-    limits = Limits(max_megabytes, max_megapixels, max_waiting)
-    app = create_app(segmenter, limits, local=host in LOOPBACK)
+    app = create_app(
+        first,
+        Limits(max_megabytes, max_megapixels, max_waiting, workers, max_seconds, max_memory),
+        others=rest,
+        local=host in LOOPBACK,
+        allow_origins=allow_origins,
+        keys=keys,
+        access_log=access_log,
+    )
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -98,13 +144,5 @@ def command(
         ) from error
     with listening, suppress(KeyboardInterrupt):  # the usual way to stop
         shown = f"[{host}]" if ":" in host else host
-        click.echo(f"model {segmenter.card.name} at http://{shown}:{listening.getsockname()[1]}/", err=True)
-        config = uvicorn.Config(
-            app,
-            http=Patience,
-            log_level="warning",
-            server_header=False,
-            timeout_keep_alive=5,
-            timeout_graceful_shutdown=10,
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+        said = f"model {first.card.name} at http://{shown}:{listening.getsockname()[1]}/"
+        Server(app, app.state.line, lambda: click.echo(said, err=True)).run(sockets=[listening])
