@@ -2,6 +2,9 @@ FROM python:3.12-slim AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
+COPY web/page web/page
+COPY web/handseg web/handseg
+COPY web/engine web/engine
 RUN python -m venv /opt/handseg && /opt/handseg/bin/pip install --no-cache-dir ".[serve]"
 
 FROM python:3.12-slim

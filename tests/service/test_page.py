@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -72,11 +74,44 @@ def test_pages_elsewhere_may_not_use_its_files(service: Service) -> None:
     assert service.ask("/page.js", method="GET", host="example.com")[0] == 403
 
 
-def test_the_wheel_holds_it(tmp_path: Path) -> None:
+def build(source: Path, kind: str, to: Path) -> Path:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(to)]
+    result = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return next(to.glob("*.whl" if kind == "wheel" else "*.tar.gz"))
+
+
+def from_clone(_: Path) -> Path:
+    return ROOT
+
+
+def from_sdist(folder: Path) -> Path:
+    with tarfile.open(build(ROOT, "sdist", folder / "sdist")) as sdist:
+        sdist.extractall(folder, filter="data")
+    return next(folder.glob("handseg-*"))
+
+
+def from_container(folder: Path) -> Path:
+    """What the Dockerfile copies before it installs, of what .dockerignore lets through."""
+    let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    for line in (ROOT / "Dockerfile").read_text().splitlines():
+        if line.startswith("COPY --from"):
+            break
+        if line.startswith("COPY"):
+            *sources, to = line.split()[1:]
+            assert {*sources} <= let_through
+            for name in sources:
+                target = folder / (to if (ROOT / name).is_dir() else name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, target)
+    return folder
+
+
+@pytest.mark.parametrize("source", [from_clone, from_sdist, from_container])
+def test_the_wheel_holds_it(source: Callable[[Path], Path], tmp_path: Path) -> None:
     pytest.importorskip("hatchling", reason="hatchling isn't installed")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+    (tmp_path / "source").mkdir()
+    with zipfile.ZipFile(build(source(tmp_path / "source"), "wheel", tmp_path)) as wheel:
         names = set(wheel.namelist())
     assert {f"handseg/service/page/{name}" for name in site() if not name.startswith("models/")} <= names
     assert not [name for name in names if "node_modules" in name]
