@@ -6,16 +6,12 @@ import os
 import signal
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from handseg.cli import options
 from handseg.errors import VideoError
-from handseg.masks.labels import LabelPolicy
-
-if TYPE_CHECKING:
-    from handseg.inference.segmenter import TestTime
 
 VIEWS = ("overlay", "blur", "cutout", "heatmap", "mask", "camera")
 
@@ -31,12 +27,7 @@ VIEWS = ("overlay", "blur", "cutout", "heatmap", "mask", "camera")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve at; 0.0.0.0 lets everyone in.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many.")
 @click.option("--smooth/--no-smooth", default=True, show_default=True, help="Steady the masks from frame to frame.")
-@options.model
-@options.engine
-@options.policy
-@options.threshold
-@options.threads
-@options.test_time
+@options.opening(without=("device", "second_look", "min_area", "min_confidence"))
 def command(
     device: str,
     loop: bool,
@@ -48,12 +39,7 @@ def command(
     host: str,
     frames: int | None,
     smooth: bool,
-    model: str,
-    engine: str | None,
-    policy: LabelPolicy,
-    threshold: float | None,
-    threads: int | None,
-    test_time: TestTime,
+    opening: dict[str, Any],
 ) -> None:
     """Show the hands in front of a camera, live: in a window, or in the browser where no window can be opened.
 
@@ -81,7 +67,7 @@ def command(
             except VideoError as error:
                 click.echo(f"{error}", err=True)
                 mjpeg = 0 if output is None and mjpeg is None else mjpeg
-        segmenter = load(model, engine=engine, threads=threads, policy=policy, threshold=threshold, test_time=test_time)
+        segmenter = load(**opening)
         segmenter = segmenter.without_second_look()
         stream = stack.enter_context(live(device, segmenter, smooth=smooth, realtime=True, loop=loop))
         writer = None if output is None else stack.enter_context(VideoWriter(output, stream.source.rate))

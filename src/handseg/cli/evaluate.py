@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from handseg.cli import options
 from handseg.cli.progress import progress as progress_of
 from handseg.cli.progress import tell
-from handseg.masks.labels import LabelPolicy
-
-if TYPE_CHECKING:
-    from handseg.inference.segmenter import TestTime
 
 
 @click.command(name="evaluate")
@@ -31,16 +26,9 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also score the images spoilt in 15 ways, in five severities: 75 times the work.",
 )
-@options.model
-@options.engine
-@options.policy
 @options.mask_values
 @options.group_by
-@options.threshold
-@options.threads
-@options.device
-@options.test_time
-@options.second_look
+@options.opening(without=("min_area", "min_confidence"))
 def command(
     data: tuple[Path, ...],
     video: Path | None,
@@ -49,16 +37,9 @@ def command(
     subset: Any,
     report: Path | None,
     corruptions: bool,
-    model: str,
-    engine: str | None,
-    policy: LabelPolicy,
     mask_values: str,
     group_by: str,
-    threshold: float | None,
-    threads: int | None,
-    device: str,
-    test_time: TestTime,
-    second_look: bool,
+    opening: dict[str, Any],
 ) -> None:
     """Score a model on labelled images, at the labels' own resolution.
 
@@ -71,22 +52,12 @@ def command(
     """
     from handseg.models import load
 
-    open_segmenter = partial(
-        load,
-        model,
-        engine=engine,
-        threads=threads,
-        device=device,
-        policy=policy,
-        threshold=threshold,
-        test_time=test_time,
-    )
     if bool(data) == (video is not None):
         raise click.UsageError("give labelled DATA, or --video CLIP")
     if video is not None:
         if split is not None or report is not None or corruptions:
             raise click.UsageError("--split, --report and --corruptions need labelled DATA; a --video has none")
-        segmenter = open_segmenter(second_look=False)
+        segmenter = load(**{**opening, "second_look": False})
         stability_report(segmenter, video, json_path)
         return
     from handseg.evaluation import evaluate_data
@@ -97,7 +68,7 @@ def command(
         ) as bar:
             yield from bar
 
-    segmenter = open_segmenter(second_look=second_look)
+    segmenter = load(**opening)
     scored = evaluate_data(
         segmenter,
         data,
@@ -106,7 +77,7 @@ def command(
         group_by=group_by,
         mask_values=mask_values,
         corruptions=corruptions,
-        name=model,
+        name=opening["model"],
         tell=tell,
         progress=progress,
         looking=progress_of("look for copies"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from functools import wraps
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -101,3 +104,37 @@ protocol = click.option(
     show_default=True,
     help="How to split, where no split file is given.",
 )
+
+# What `handseg.load` takes, in the order of --help.
+OPENING = {
+    "model": model,
+    "engine": engine,
+    "policy": policy,
+    "threshold": threshold,
+    "threads": threads,
+    "device": device,
+    "test_time": test_time,
+    "second_look": second_look,
+    "min_area": min_area,
+    "min_confidence": min_confidence,
+}
+Command = Callable[..., None]
+
+
+def opening(*, without: Collection[str] = ()) -> Callable[[Command], Command]:
+    """The options by which a model is opened, which a command gets as `opening`: the arguments of `handseg.load`.
+
+    without: names in OPENING that the command doesn't have.
+    """
+    chosen = {name: option for name, option in OPENING.items() if name not in without}
+
+    def add_options(command: Command) -> Command:
+        @wraps(command)
+        def called(**values: Any) -> None:
+            command(opening={name: values.pop(name) for name in chosen}, **values)
+
+        for option in reversed(chosen.values()):
+            called = option(called)
+        return called
+
+    return add_options

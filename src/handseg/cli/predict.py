@@ -13,11 +13,10 @@ from handseg.batch.outputs import KINDS
 from handseg.cli import options
 from handseg.cli.account import Account
 from handseg.errors import HandsegError
-from handseg.masks.labels import LabelPolicy
 
 if TYPE_CHECKING:
     from handseg.batch import Style
-    from handseg.inference.segmenter import Segmenter, TestTime
+    from handseg.inference.segmenter import Segmenter
 
 
 def parse_kinds(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -68,16 +67,7 @@ def parse_kinds(_ctx: click.Context, _param: click.Parameter, values: tuple[str,
 @click.option(
     "--smooth/--no-smooth", default=True, show_default=True, help="Steady the masks of a video from frame to frame."
 )
-@options.model
-@options.engine
-@options.policy
-@options.threshold
-@options.threads
-@options.device
-@options.test_time
-@options.second_look
-@options.min_area
-@options.min_confidence
+@options.opening()
 def command(
     inputs: tuple[Path, ...],
     output: Path | None,
@@ -91,16 +81,7 @@ def command(
     quiet: bool,
     as_json: bool,
     smooth: bool,
-    model: str,
-    engine: str | None,
-    policy: LabelPolicy,
-    threshold: float | None,
-    threads: int | None,
-    device: str,
-    test_time: TestTime,
-    second_look: bool,
-    min_area: float,
-    min_confidence: float | None,
+    opening: dict[str, Any],
 ) -> None:
     """Write hand masks for images, videos and folders.
 
@@ -124,18 +105,7 @@ def command(
     from handseg.parallel import return_freed_arrays
 
     def open_segmenter(threads: int | None) -> Segmenter:
-        return load(
-            model,
-            engine=engine,
-            threads=threads,
-            device=device,
-            policy=policy,
-            threshold=threshold,
-            test_time=test_time,
-            second_look=second_look,
-            min_area=min_area,
-            min_confidence=min_confidence,
-        )
+        return load(**{**opening, "threads": threads})
 
     if output is None:
         if inputs != (STDIO,):
@@ -155,6 +125,7 @@ def command(
         if sys.stdout.isatty():
             raise click.UsageError("a file isn't printed to a terminal; name one with -o, or send it on: > mask.png")
     account = Account(is_quiet=quiet)
+    threads = opening["threads"]
     return_freed_arrays()
     if is_single(inputs, output):
         single = Single.plan(inputs, output, kinds, style, overwrite=overwrite)

@@ -5,16 +5,12 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from handseg.cli import options
 from handseg.errors import HandsegError, MissingExtraError
-from handseg.masks.labels import LabelPolicy
-
-if TYPE_CHECKING:
-    from handseg.inference.segmenter import TestTime
 
 
 @click.command(name="serve")
@@ -56,16 +52,7 @@ if TYPE_CHECKING:
 )
 @click.option("--access-log", is_flag=True, help="Write a line of JSON a request to the standard output.")
 @click.option("--add-model", "others", multiple=True, metavar="MODEL", help="Load this model too. Repeat for several.")
-@options.model
-@options.engine
-@options.policy
-@options.threshold
-@options.threads
-@options.device
-@options.test_time
-@options.second_look
-@options.min_area
-@options.min_confidence
+@options.opening()
 def command(
     host: str,
     port: int,
@@ -79,16 +66,7 @@ def command(
     api_keys: Path | None,
     access_log: bool,
     others: tuple[str, ...],
-    model: str,
-    engine: str | None,
-    policy: LabelPolicy,
-    threshold: float | None,
-    threads: int | None,
-    device: str,
-    test_time: TestTime,
-    second_look: bool,
-    min_area: float,
-    min_confidence: float | None,
+    opening: dict[str, Any],
 ) -> None:
     """Answer requests for masks over HTTP.
 
@@ -109,21 +87,8 @@ def command(
         raise MissingExtraError("Serving", "serve") from error
 
     keys = read_keys(api_keys)
-    first, *rest = (
-        load(
-            name,
-            engine=engine,
-            threads=threads or max(1, cores() // workers),
-            device=device,
-            policy=policy,
-            threshold=threshold,
-            test_time=test_time,
-            second_look=second_look,
-            min_area=min_area,
-            min_confidence=min_confidence,
-        )
-        for name in (model, *others)
-    )
+    threads = opening["threads"] or max(1, cores() // workers)
+    first, *rest = (load(**{**opening, "model": name, "threads": threads}) for name in (opening["model"], *others))
     app = create_app(
         first,
         Limits(max_megabytes, max_megapixels, max_waiting, workers, max_seconds, max_memory),
