@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,12 @@ def site() -> dict[str, Path]:
     return files | {f"models/{name}.onnx": find_model(name) for name in MODELS}
 
 
+@lru_cache
+def _tag(path: Path, _changed: int) -> str:
+    """Of a file's content, computed anew where the file has changed."""
+    return f'"{hashlib.sha256(path.read_bytes()).hexdigest()[:32]}"'
+
+
 class Page:
     """ASGI middleware that answers requests for the page's files; all others go on to `app`.
 
@@ -73,14 +80,13 @@ class Page:
             return
         from starlette.responses import Response
 
-        content = path.read_bytes()
-        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        tag = _tag(path, path.stat().st_mtime_ns)
         headers = {**HEADERS, "ETag": tag}
         if tag.encode() in dict(scope["headers"]).get(b"if-none-match", b""):
             await Response(status_code=304, headers=headers)(scope, receive, send)
             return
         kind = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
-        await Response(content, headers=headers, media_type=kind)(scope, receive, send)
+        await Response(path.read_bytes(), headers=headers, media_type=kind)(scope, receive, send)
 
     def _wanted(self, scope: MutableMapping[str, Any]) -> Path | None:
         """The file that a request asks for, if it is one of the page's."""
