@@ -54,9 +54,11 @@ def held_out_sets(mixture: Path, data: Path, made: Path, limit: int = 0) -> dict
     return sets
 
 
-def score_model(model: str | Path, sets: dict[str, list[Sample]], data: Path) -> dict[str, Any]:
+def score_model(
+    model: str | Path, sets: dict[str, list[Sample]], data: Path, second_look: bool = True
+) -> dict[str, Any]:
     """Set → its scores, with what is needed to compare models image by image."""
-    segmenter = handseg.load(model)
+    segmenter = handseg.load(model, second_look=second_look)
     result: dict[str, Any] = {"threshold": segmenter.threshold}
     merits: dict[str, list[list[float]]] = defaultdict(list)
     for name, samples in sets.items():
@@ -76,7 +78,7 @@ def score_model(model: str | Path, sets: dict[str, list[Sample]], data: Path) ->
             result[f"{name}, grey"] = _scores(evaluate(segmenter, samples, corrupt=grey))
         if name.startswith("everyday"):
             result[f"{name}, counted"] = counting(segmenter, samples)
-    both = handseg.load(model, policy="hand+forearm")
+    both = handseg.load(model, policy="hand+forearm", second_look=second_look)
     counts, seen, there = forearm_counts(both, data / "egohands_more")
     result["14 frames with forearms, validation"] = {**_of(counts, range(len(counts))), "of_forearms": seen / there}
     mean = np.mean([np.mean(m, axis=0) for m in merits.values()], axis=0)
@@ -217,10 +219,11 @@ def grey(sample: Sample, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarra
 @click.option("--data", type=click.Path(path_type=Path, exists=True), default="../shared/data")
 @click.option("--made", type=click.Path(path_type=Path, exists=True), default="runs/weights")
 @click.option("--limit", type=int, default=0, help="Images of each set.")
+@click.option("--second-look/--no-second-look", default=True, help="One look at each image, as networks are compared.")
 @click.option("--json", "output", type=click.Path(path_type=Path))
-def main(models: tuple[str, ...], data: Path, made: Path, limit: int, output: Path | None) -> None:
+def main(models: tuple[str, ...], data: Path, made: Path, limit: int, second_look: bool, output: Path | None) -> None:
     sets = held_out_sets(Path(__file__).with_name("mixture.toml"), data, made, limit)
-    results = [(Path(model).stem, score_model(model, sets, data)) for model in models]
+    results = [(Path(model).stem, score_model(model, sets, data, second_look)) for model in models]
     print(table(results))
     for (_, before), (name, after) in itertools.pairwise(results):
         for where, (gain, low, high) in compare(before, after).items():
